@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def run(module: AnsibleModule, function: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Call ``function`` with the module's parameters and leave the module with its result.
+
+    This is the only place that turns an error into a failed task. The fields of a SluiceError become keys of the
+    failure, so that it carries the same evidence as a success would.
+    """
+    try:
+        result = function(module.params)
+    except SluiceError as error:
+        fields = {key: value for key, value in error.fields.items() if key not in ("msg", "exception", "failed")}
+        cause = error.__cause__
+        if cause is not None and module._verbosity >= 3:  # pylint: disable=protected-access
+            fields["exception"] = "".join(traceback.format_exception(type(cause), cause, cause.__traceback__))
+        module.fail_json(msg=str(error), **fields)
+    module.exit_json(**result)
