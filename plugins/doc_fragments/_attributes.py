@@ -16,7 +16,7 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed, or would change in C(check_mode), when in diff mode.
     support: full
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second run changes nothing.
@@ -32,7 +32,7 @@ attributes:
     support: full
     details: This module changes nothing.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed, or would change in C(check_mode), when in diff mode.
     support: N/A
     details: This module changes nothing.
   idempotent:
@@ -49,7 +49,7 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed, or would change in C(check_mode), when in diff mode.
     support: full
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second run changes nothing.
@@ -73,6 +73,6 @@ attributes:
 options: {}
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: Has a corresponding action plugin, so that some of its work is done on the controller.
     support: full
 """

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import fnmatch
 import hashlib
 import json
 import os
+import secrets
 import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 
+from ansible_collections.sluice.release.plugins.module_utils._clock import utc_text
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 
 # Names that a crash in the middle of a write can leave behind; readers skip and writers remove them.
@@ -72,7 +74,7 @@ def replace_link(path: str, target: str) -> bool:
             f"point {path} at {target}", "it exists and is not a symbolic link", "Move it out of the way"
         ) from error
     directory = os.path.dirname(os.path.abspath(path))
-    temporary = tempfile.mktemp(prefix=TEMPORARY_PREFIX, dir=directory)  # a link cannot be made over a file
+    temporary = os.path.join(directory, f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
     os.symlink(target, temporary)
     try:
         os.replace(temporary, path)
@@ -131,39 +133,55 @@ def sha256_tree(path: str, exclude: Iterable[str] = ()) -> str:
 
 
 @contextlib.contextmanager
-def host_lock(state_dir: str, what: str, timeout: float = 30.0) -> Iterator[None]:
-    """Hold ``<state_dir>/host.lock`` while the body runs: one module at a time acts on this host.
+def exclusive(path: str, what: str, timeout: float = 30.0) -> Iterator[None]:
+    """Hold the lock file ``path`` (flock) while the body runs. The kernel frees it with the process, however it ends.
 
-    A module that a killed controller has orphaned still holds it until it ends; the kernel frees it with the process.
     ``what`` says in a word or two what is done. SluiceError naming the holder when it is not free within ``timeout``
-    seconds.
+    seconds, or when the file cannot be made. The parent directory must exist.
     """
-    path = os.path.join(state_dir, "host.lock")
     try:
-        os.makedirs(state_dir, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SluiceError(f"lock {state_dir}", f"{error.strerror} ({error.filename})") from error
+        raise SluiceError(f"lock {path}", error.strerror or str(error)) from error
     try:
         deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise SluiceError(
-                        f"begin to {what}",
-                        f"another process works on {state_dir}: {_holder(descriptor)}",
-                        "Wait until it has ended",
-                    ) from error
-                time.sleep(_LOCK_POLL)
-        note = {"pid": os.getpid(), "what": what, "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        while not _flock(descriptor):
+            if time.monotonic() >= deadline:
+                raise SluiceError(
+                    f"begin to {what}",
+                    f"{path} is locked by {_holder(descriptor)}",
+                    "Wait until that process has ended",
+                )
+            time.sleep(_LOCK_POLL)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": what, "since": utc_text()}).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def host_lock(state_dir: str, what: str, timeout: float = 30.0) -> Iterator[None]:
+    """Hold ``<state_dir>/host.lock`` while the body runs: one module at a time acts on this host.
+
+    A module that a killed controller has orphaned still holds it until it ends, so the next run's module waits for it
+    and never acts beside it. Errors as of ``exclusive``. The directory is made when it is missing.
+    """
+    try:
+        os.makedirs(state_dir, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SluiceError(f"make the state directory {state_dir}", error.strerror or str(error)) from error
+    with exclusive(os.path.join(state_dir, "host.lock"), what, timeout):
+        yield
+
+
+def _flock(descriptor: int) -> bool:
+    """Try once; return whether the lock is ours."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(descriptor: int) -> str:

@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -180,16 +182,12 @@ class SubprocessRunner:
 def end_process_group(process: subprocess.Popen[bytes], grace: float = KILL_GRACE) -> None:
     """End the process and everything in its group: SIGTERM, then SIGKILL after ``grace`` seconds."""
     for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
         try:
             process.wait(wait)
         except subprocess.TimeoutExpired:
             continue
     # The leader may have gone at the first signal while one of its children did not listen.
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
