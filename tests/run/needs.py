@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests need before they can run: the virtual environment, the built collection, a Docker engine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+REQUIREMENTS = ROOT / "requirements" / "dev.txt"
+STAMP = VENV / ".requirements.sha256"
+CHECKOUT = ROOT / "build" / "checkout"
+COLLECTIONS = ROOT / "build" / "collections"
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# Never part of a checkout, whatever .gitignore says; only asked when there is no git.
+IGNORED = {
+    ".git",
+    ".lab",
+    ".venv",
+    "build",
+    ".ansible",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    "__pycache__",
+    "node_modules",
+}
+DOCKER_PACKAGES = ("docker.io", "debootstrap", "iproute2", "iptables")
+
+
+class SetupError(Exception):
+    """Something that the tests need cannot be had."""
+
+
+class UnavailableError(Exception):
+    """Something that the tests need cannot be had, and it is no fault of the project: a developer's machine."""
+
+
+def call(*command: str, timeout: float = 600.0, cwd: Path = ROOT) -> str:
+    """Standard output of a command; SetupError with the end of what it said when it fails."""
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, timeout=timeout, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"Cannot run {command[0]}: {error}.") from error
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise SetupError(f"Cannot run {' '.join(command)}: exit status {done.returncode}.\n{said}")
+    return done.stdout
+
+
+def make_venv() -> None:
+    """Make .venv from the locked requirements when it is missing or the lock changed."""
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text().strip() == wanted:
+        return
+    if sys.version_info[:2] != (3, 11):
+        found = ".".join(map(str, sys.version_info[:2]))
+        raise SetupError(
+            f"Cannot make .venv: this is Python {found}. The lock is made for 3.11: run make PYTHON=python3.11."
+        )
+    print("Installing requirements/dev.txt into .venv ...", flush=True)
+    if not (VENV / "bin" / "pip").exists():
+        call(sys.executable, "-m", "venv", str(VENV))
+    call(str(VENV / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r", str(REQUIREMENTS), timeout=1800)
+    STAMP.write_text(f"{wanted}\n")
+
+
+def project_files() -> list[str]:
+    """Paths of the project's files, tracked or new, without what .gitignore names."""
+    try:
+        listed = call("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        # A file that was deleted is listed until the deletion is committed.
+        return sorted({name for name in listed.split("\0") if name and os.path.lexists(ROOT / name)})
+    except SetupError:
+        found: list[str] = []
+        for folder, names, files in os.walk(ROOT):
+            names[:] = [name for name in names if name not in IGNORED]
+            # os.walk counts a link to a directory among the directories.
+            links = [name for name in names if (Path(folder) / name).is_symlink()]
+            found += [str((Path(folder) / name).relative_to(ROOT)) for name in files + links]
+        return sorted(found)
+
+
+def copy_checkout(target: Path = CHECKOUT) -> Path:
+    """A clean copy of the project, as a fresh clone would be: what it lacks here, a user lacks too."""
+    shutil.rmtree(target, ignore_errors=True)
+    for name in project_files():
+        destination = target / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, destination, follow_symlinks=False)
+    return target
+
+
+def build_artifact(target: Path) -> Path:
+    """Build the collection from a clean copy; path of the tarball in the target directory."""
+    galaxy = str(VENV / "bin" / "ansible-galaxy")
+    copy_checkout()
+    target.mkdir(parents=True, exist_ok=True)
+    call(galaxy, "collection", "build", "--force", "--output-path", str(target), cwd=CHECKOUT)
+    return next(target.glob("sluice-release-*.tar.gz"))
+
+
+def install_artifact() -> None:
+    """Build the collection and install the artifact into build/collections."""
+    shutil.rmtree(COLLECTIONS, ignore_errors=True)
+    dist = ROOT / "build" / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    artifact = build_artifact(dist)
+    galaxy = str(VENV / "bin" / "ansible-galaxy")
+    call(galaxy, "collection", "install", "--offline", "--no-deps", "--force", "-p", str(COLLECTIONS), str(artifact))
+
+
+def provide_get_pip() -> None:
+    """Lay a stand-in for ansible-test's get-pip where it looks, if it could not download it.
+
+    ansible-test fetches the script from a server of its own, which is not reachable everywhere PyPI is. The script is
+    to install one version of pip into a fresh virtual environment; ensurepip and PyPI do the same.
+    """
+    site = VENV / "lib" / "python3.11" / "site-packages"
+    source = (site / "ansible_test" / "_internal" / "python_requirements.py").read_text()
+    version = re.search(r"\bpip='([\d.]+)'", source)
+    if version is None:
+        return
+    cached = Path("~/.ansible/test/cache").expanduser() / f"get_pip_{version[1].replace('.', '_')}.py"
+    if cached.exists():
+        return
+    url = f"https://ci-files.testing.ansible.com/ansible-test/get-pip-{version[1]}.py"
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return
+    except (urllib.error.URLError, OSError) as error:
+        print(f"Using a stand-in for {url}: {error}", flush=True)
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_text(
+        "import subprocess, sys\n"
+        "wanted = [word for word in sys.argv[1:] if word not in ('--no-setuptools', '--no-wheel')]\n"
+        "subprocess.run([sys.executable, '-m', 'ensurepip'], check=True, stdout=subprocess.DEVNULL)\n"
+        "sys.exit(subprocess.run([sys.executable, '-m', 'pip', 'install', *wanted]).returncode)\n"
+    )
+
+
+def docker_answers() -> bool:
+    try:
+        call("docker", "info", timeout=30)
+    except SetupError:
+        return False
+    return True
+
+
+def start_docker() -> None:
+    """See to a running Docker engine: as root it is installed and started. In CI it has to be there."""
+    if docker_answers():
+        return
+    failure = UnavailableError if not IN_CI else SetupError
+    if os.geteuid() != 0:
+        raise failure("Cannot start Docker: that takes root. Start the engine, or run the tests as root.")
+    if not shutil.which("dockerd"):
+        if not shutil.which("apt-get"):
+            raise failure("Cannot install Docker: apt-get is missing. Install a Docker engine.")
+        call("apt-get", "update", timeout=300)
+        call(
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            *DOCKER_PACKAGES,
+        )
+        if docker_answers():
+            return
+    log = ROOT / "build" / "dockerd.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as output:
+        # It outlives the tests: the next run finds image and engine.
+        engine = subprocess.Popen(
+            ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and engine.poll() is None:
+        if docker_answers():
+            return
+        time.sleep(0.5)
+    said = "\n".join(log.read_text().splitlines()[-10:])
+    raise failure(f"Cannot start Docker: dockerd did not answer within 60 s. Its last words:\n{said}")
