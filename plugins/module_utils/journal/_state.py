@@ -1,0 +1,390 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""What the journal says, and what may be written into it next. Pure: entries and requests in, plain data out.
+
+An entry has the keys ``seq time monotonic boot release event stage name data previous hash`` and, by its event,
+``budget`` (seconds), ``seconds``, ``outcome`` and ``reason``. The events of one release::
+
+    opened -> (entered -> left | failed)* -> closed      with noted anywhere, also after closed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+
+Entry = dict[str, Any]
+Event = dict[str, Any]
+State = dict[str, Any]
+
+# The stages that carry a meaning of their own; every other name is the pipeline's business.
+SWITCH = "switch"  # from here on the application may have moved
+VERIFY = "verify"  # once it is left, the release is as good as it will get
+ROLLBACK = "rollback"  # from here on it is being taken back, whatever had passed before
+
+# The chain keys and the clock of the machine: of no use to whoever reads a result.
+_STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
+
+
+class Moment(NamedTuple):
+    """A point in time: for people (UTC text), and for measuring (seconds of one boot of one machine)."""
+
+    time: str
+    monotonic: float
+    boot: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller wants recorded. ``budget`` in seconds; see the options of release_journal."""
+
+    state: str
+    release: str
+    stage: str | None = None
+    name: str | None = None
+    budget: float | None = None
+    reason: str | None = None
+    outcome: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def elapsed(entry: Mapping[str, Any], now: Moment) -> float:
+    """Return the seconds since an entry: by the monotonic clock while the machine stays up, else by the calendar."""
+    if entry.get("boot") == now.boot and entry.get("monotonic") is not None:
+        return round(max(0.0, now.monotonic - float(entry["monotonic"])), 3)
+    return round(max(0.0, parse_utc(now.time) - parse_utc(entry["time"])), 3)
+
+
+def shown(entry: Mapping[str, Any]) -> Event:
+    """Return an entry as a result shows it: without what only the storage needs."""
+    return {key: value for key, value in entry.items() if key not in _STORAGE_KEYS}
+
+
+# --- what the journal says -------------------------------------------------------------------------------------------
+
+
+def derive(entries: Iterable[Mapping[str, Any]]) -> State:
+    """Fold the entries into what is known about the application; see RETURN of release_journal for the keys."""
+    fold = _Fold()
+    for entry in entries:
+        fold.add(entry)
+    return fold.state()
+
+
+class _Fold:
+    """The fold's accumulator. ``goods`` are the targets whose release succeeded, oldest first, each once."""
+
+    def __init__(self) -> None:
+        self.goods: list[dict[str, Any]] = []
+        self.bad: list[str] = []
+        self.current: dict[str, Any] | None = None
+        self.open: dict[str, Any] | None = None
+        self.last: dict[str, Any] | None = None
+        self.releases = 0
+        self.head = ""
+
+    def state(self) -> State:
+        good = self.goods[-1] if self.goods else None
+        older = [target for target in self.goods[:-1] if _artifact_id(target) not in self.bad]
+        return {
+            "current": self.current,
+            "last_known_good": good,
+            "previous_good": older[-1] if older else None,
+            "bad": list(self.bad),
+            "open": self.open,
+            "last": self.last,
+            "releases": self.releases,
+            "head": self.head,
+        }
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        self.head = entry.get("hash", "")
+        handler = getattr(self, f"_{entry['event']}", None)
+        if handler is not None:
+            handler(entry)
+
+    def _opened(self, entry: Mapping[str, Any]) -> None:
+        self.releases += 1
+        self.open = {
+            "release": entry["release"],
+            "version": entry["data"].get("version"),
+            "kind": entry["data"].get("kind"),
+            "started": entry["time"],
+            "stage": None,
+            "stage_started": None,
+            "left": [],
+            "failed_stage": None,
+            "failed_reason": None,
+            "moved": False,
+            "passed": False,
+            "target": None,
+            "data": entry["data"],
+        }
+
+    def _entered(self, entry: Mapping[str, Any]) -> None:
+        if self.open is None:
+            return
+        self.open.update(stage=entry["stage"], stage_started=entry["time"])
+        if entry["stage"] == SWITCH:
+            self.open["moved"] = True
+            # The first switch says where the release goes; taking it back may pass through the same stage.
+            if self.open["target"] is None and entry["data"].get("artifact"):
+                self.open["target"] = {
+                    "release": entry["release"],
+                    "version": entry["data"].get("version", self.open["version"]),
+                    "artifact": entry["data"]["artifact"],
+                    "config": entry["data"].get("config"),
+                }
+        elif entry["stage"] == ROLLBACK:
+            self.open["passed"] = False
+
+    def _left(self, entry: Mapping[str, Any]) -> None:
+        if self.open is None:
+            return
+        self.open["left"] = [*self.open["left"], entry["stage"]]
+        self.open.update(stage=None, stage_started=None)
+        if entry["stage"] == VERIFY:
+            self.open["passed"] = True
+
+    def _failed(self, entry: Mapping[str, Any]) -> None:
+        if self.open is None:
+            return
+        self.open.update(stage=None, stage_started=None, failed_stage=entry["stage"], failed_reason=entry.get("reason"))
+
+    def _noted(self, entry: Mapping[str, Any]) -> None:
+        if self.open is not None and entry["name"] == ROLLBACK:
+            self.open["passed"] = False
+
+    def _closed(self, entry: Mapping[str, Any]) -> None:
+        if self.open is None:
+            return
+        release, self.open = self.open, None
+        self.last = {
+            "release": release["release"],
+            "version": release["version"],
+            "kind": release["kind"],
+            "outcome": entry["outcome"],
+            "ended": entry["time"],
+        }
+        restored = entry["data"].get("restored")
+        if entry["outcome"] == "succeeded" and release["target"] is not None:
+            self._arrived(release["target"], release["kind"])
+        elif entry["outcome"] == "rolled_back":
+            abandoned = _artifact_id(release["target"])
+            if abandoned is not None and abandoned != _artifact_id(restored):
+                self._mark_bad(abandoned)
+            # Without a switch nothing had moved, so there is nothing that `restored` would have to say.
+            if restored is not None or release["moved"]:
+                self.current = restored
+        elif entry["outcome"] == "failed" and release["moved"]:
+            self.current = restored
+
+    def _arrived(self, target: dict[str, Any], kind: str | None) -> None:
+        """The application runs ``target``, proven. After a person's rollback what was left is not good any more."""
+        left = self.current
+        if kind == "rollback" and left is not None:
+            self.goods = [good for good in self.goods if _place(good) != _place(left)]
+            abandoned = _artifact_id(left)
+            if abandoned is not None and abandoned != _artifact_id(target):
+                self._mark_bad(abandoned)
+        self.bad = [artifact for artifact in self.bad if artifact != _artifact_id(target)]
+        self.goods = [*(good for good in self.goods if _place(good) != _place(target)), target]
+        self.current = target
+
+    def _mark_bad(self, artifact: str) -> None:
+        if artifact not in self.bad:
+            self.bad.append(artifact)
+
+
+def _artifact_id(target: Mapping[str, Any] | None) -> str | None:
+    identity = ((target or {}).get("artifact") or {}).get("id")
+    return None if identity is None else str(identity)
+
+
+def _place(target: Mapping[str, Any]) -> tuple[str | None, Any]:
+    """What makes two targets the same: the code and its configuration, not the release that led there."""
+    return _artifact_id(target), (target.get("config") or {}).get("version")
+
+
+# --- what may be written next ----------------------------------------------------------------------------------------
+
+
+def advance(
+    entries: Sequence[Mapping[str, Any]], request: Request, now: Moment, *, assume: bool = False
+) -> list[Event]:
+    """Return the events that record the request; none when the journal says it already.
+
+    ``assume``: in check mode the tasks before this one have written nothing, so what they would have written is taken
+    for granted instead of being missed. SluiceError when the request does not fit what the journal says.
+    """
+    state = derive(entries)
+    if request.state == "opened":
+        return _open(entries, state, request, now, assume=assume)
+    opened = state["open"]
+    if opened is None or opened["release"] != request.release:
+        after = _after_close(entries, state, request, now)
+        if after is not None:
+            return after
+        if not assume:
+            raise SluiceError(
+                f"record {request.state} in release {request.release}",
+                f"release {opened['release']} is open" if opened else "no release is open",
+                "Open it first",
+            )
+        opened = {"stage": None, "failed_stage": None}
+    return _IN_OPEN_RELEASE[request.state](entries, opened, request, now)
+
+
+def _open(
+    entries: Sequence[Mapping[str, Any]], state: State, request: Request, now: Moment, *, assume: bool
+) -> list[Event]:
+    opened = state["open"]
+    if opened is not None and opened["release"] == request.release:
+        return []
+    if opened is not None and not assume:
+        raise SluiceError(
+            f"open release {request.release}",
+            f"release {opened['release']} is still open, in stage {opened['stage'] or opened['failed_stage']}",
+            "Run recover.yml, which finishes it or takes it back",
+        )
+    if any(entry["release"] == request.release for entry in entries):
+        raise SluiceError(f"open release {request.release}", "the journal has a release of that name", "Take another")
+    return [_event(request.release, "opened", now, data=request.data)]
+
+
+def _after_close(
+    entries: Sequence[Mapping[str, Any]], state: State, request: Request, now: Moment
+) -> list[Event] | None:
+    """Return what may still be said about the newest release when it is closed; None when nothing may."""
+    last = state["last"]
+    if state["open"] is not None or last is None or last["release"] != request.release:
+        return None
+    if request.state == "noted":
+        return _note(entries, {"stage": None}, request, now)
+    if request.state == "closed" and request.outcome == last["outcome"]:
+        return []
+    raise SluiceError(
+        f"record {request.state} in release {request.release}",
+        f"it was closed as {last['outcome']} at {last['ended']}",
+    )
+
+
+def _enter(
+    entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
+) -> list[Event]:
+    if opened["stage"] == request.stage:
+        return []
+    # A stage that is still open when the release is taken back did not succeed: it was cut off.
+    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK else None
+    entered = _event(
+        request.release, "entered", now, stage=request.stage, data=request.data, extra={"budget": request.budget}
+    )
+    return [*_end_stage(entries, opened, request, now, cut_off), entered]
+
+
+def _fail(
+    entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
+) -> list[Event]:
+    if opened["stage"] is not None:
+        return _end_stage(entries, opened, request, now, request.reason)
+    if opened["failed_stage"] is not None and request.stage in (None, opened["failed_stage"]):
+        return []
+    extra = {"seconds": None, "budget": None, "reason": request.reason}
+    return [_event(request.release, "failed", now, stage=request.stage, data=request.evidence, extra=extra)]
+
+
+def _note(
+    entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
+) -> list[Event]:
+    event = _event(request.release, "noted", now, stage=opened["stage"], name=request.name, data=request.data)
+    for entry in reversed(entries):
+        if entry["release"] == request.release and entry["event"] == "noted" and entry["name"] == request.name:
+            return [] if entry["data"] == event["data"] else [event]
+    return [event]
+
+
+def _close(
+    entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
+) -> list[Event]:
+    cut_off = (request.reason or "interrupted") if request.outcome == "failed" else None
+    began = _newest(entries, request.release, "opened")
+    extra = {
+        "outcome": request.outcome,
+        "reason": request.reason,
+        "seconds": elapsed(began, now) if began else 0.0,
+    }
+    closed = _event(request.release, "closed", now, data=request.data, extra=extra)
+    return [*_end_stage(entries, opened, request, now, cut_off), closed]
+
+
+_IN_OPEN_RELEASE = {"entered": _enter, "failed": _fail, "noted": _note, "closed": _close}
+
+
+def _end_stage(
+    entries: Sequence[Mapping[str, Any]],
+    opened: Mapping[str, Any],
+    request: Request,
+    now: Moment,
+    failure: str | None,
+) -> list[Event]:
+    """Return the event that ends the open stage, if one is open; ``failure`` says why it did not succeed."""
+    if opened["stage"] is None:
+        return []
+    began = _newest(entries, request.release, "entered") or {}
+    extra = {
+        "seconds": elapsed(began, now),
+        "budget": began.get("budget"),
+        "outcome": "succeeded" if failure is None else "failed",
+    }
+    if failure is not None:
+        extra["reason"] = failure
+    event = "left" if failure is None else "failed"
+    return [_event(request.release, event, now, stage=opened["stage"], data=request.evidence, extra=extra)]
+
+
+def _newest(entries: Sequence[Mapping[str, Any]], release: str, event: str) -> Mapping[str, Any] | None:
+    return next((e for e in reversed(entries) if e["release"] == release and e["event"] == event), None)
+
+
+def _event(
+    release: str,
+    event: str,
+    now: Moment,
+    *,
+    stage: str | None = None,
+    name: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Event:
+    return {
+        "time": now.time,
+        "monotonic": now.monotonic,
+        "boot": now.boot,
+        "release": release,
+        "event": event,
+        "stage": stage,
+        "name": name,
+        "data": _without_passwords(data or {}),
+        **{key: _without_passwords(value) for key, value in (extra or {}).items()},
+    }
+
+
+def _without_passwords(value: Any) -> Any:
+    """Return the value with the password of every URL in it masked: a journal lives longer than a secret."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(key): _without_passwords(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_passwords(item) for item in value]
+    return value
