@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looks at the profiles of all hosts before anything begins, and names the release; see the module of the same name."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import (
+    check_keys,
+    one_environment,
+    release_id,
+)
+from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
+
+# The fact of release_journal, which Ansible also shows among the variables.
+_FACTS = ("sluice_journal",)
+# The roles lie beside the plugins: in an installed collection, and in a checkout seen through its links.
+_ROLES = Path(__file__).parent.parent.parent / "roles"
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: ClassVar[Mapping[str, Any]] = {
+        "version": {"type": "str", "default": ""},
+        "kind": {
+            "type": "str",
+            "default": "deploy",
+            "choices": ["deploy", "rollback", "recover", "backup", "restore"],
+        },
+    }
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        hosts, hostvars = list(task_vars["ansible_play_hosts_all"]), task_vars["hostvars"]
+        environment = one_environment({host: hostvars[host].get("sluice_environment") for host in hosts})
+        names = {str(name) for host in hosts for name in hostvars[host]}
+        check_keys(names, [*known_options(_ROLES), *_FACTS])
+        return {
+            "release_id": release_id(datetime.now(UTC), args["version"] or args["kind"]),
+            "environment": environment,
+            "hosts": hosts,
+            "operator": _operator(task_vars),
+        }
+
+
+def known_options(roles: Path) -> Iterator[str]:
+    """Yield the options of every entry point of every role. SluiceError when there are none: then none was found."""
+    specs = sorted(roles.glob("*/meta/argument_specs.yml"))
+    if not specs:
+        raise SluiceError(
+            "check the profile", f"no role has argument specs under {roles}", "Install the collection anew"
+        )
+    for path in specs:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for entry_point in content.get("argument_specs", {}).values():
+            yield from entry_point.get("options") or {}
+
+
+def _operator(task_vars: dict[str, Any]) -> str:
+    """Who releases: a person of AWX, else the account on the controller."""
+    person = task_vars.get("awx_user_name") or task_vars.get("tower_user_name")
+    if not person:
+        try:
+            person = getpass.getuser()
+        except (KeyError, OSError):  # a container's user often has no name
+            person = str(os.getuid())
+    return f"{person}@{socket.gethostname()}"

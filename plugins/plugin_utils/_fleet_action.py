@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""What the action plugins have in common that decide on the controller, for all hosts of the play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host
+
+
+class FleetAction(ActionBase):
+    """Base class: validates the options by ``ARGUMENTS``, calls ``act``, and turns SluiceError into a failed task."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+    ARGUMENTS: ClassVar[Mapping[str, Any]] = {}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _valid, args = self.validate_argument_spec(argument_spec=dict(self.ARGUMENTS))
+        try:
+            result.update(changed=False, **self.act(args, task_vars or {}))
+        except SluiceError as error:
+            result.update(failed=True, changed=False, msg=str(error), **error.fields)
+        return result
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the result. SluiceError when the answer is no."""
+        raise NotImplementedError
+
+
+def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
+    """Return what is known of every host of the play, also of those that have dropped out of it."""
+    alive = set(task_vars["ansible_play_hosts"])
+    hostvars = task_vars["hostvars"]
+    return {
+        name: Host(
+            state=(hostvars[name].get("ansible_facts") or {}).get("sluice_journal"),
+            alive=name in alive,
+            failure=failure_text(hostvars[name].get("pipeline_failure")),
+        )
+        for name in task_vars["ansible_play_hosts_all"]
+    }
+
+
+def failure_text(failure: Any) -> str | None:
+    """Return why a host failed as one line: from a text, or from the result of the task that failed."""
+    if not failure:
+        return None
+    if isinstance(failure, Mapping):
+        failure = failure.get("msg") or failure.get("reason") or "no reason is known"
+    return " ".join(str(failure).split())
