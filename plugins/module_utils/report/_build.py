@@ -1,0 +1,327 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
+
+Entry = Mapping[str, Any]
+
+# What a gate's entry keeps of the evidence, beside the keys that every gate has.
+_GATE_KEYS = (
+    *("type", "unit", "reason", "series", "direction", "target", "warn", "crit", "target_met", "sustained", "weight"),
+    *("no_data", "last", "worst"),
+)
+_BACKUP_KEYS = ("path", "bytes", "sha256", "seconds")
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment that a journal entry names, e.g. 2026-11-22T01:30:00.123Z."""
+    # Python before 3.11 does not read the Z.
+    moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Return the seconds from one entry's time to another's, never below 0: hosts' clocks may differ a little."""
+    return max(0.0, round((parse_time(end) - parse_time(start)).total_seconds(), 3))
+
+
+def _data(entry: Entry) -> Mapping[str, Any]:
+    return entry.get("data") or {}
+
+
+def _field(entry: Entry, key: str) -> Any:
+    """Return a field of an entry, which lies beside its data, or within it."""
+    value = entry.get(key)
+    return _data(entry).get(key) if value is None else value
+
+
+def _evidence(entry: Entry) -> Mapping[str, Any]:
+    """Return what a stage left behind."""
+    evidence = _data(entry).get("evidence")
+    return evidence if isinstance(evidence, Mapping) else _data(entry)
+
+
+class _Host:
+    """What the journal of one host says about one release."""
+
+    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+        self.name = name
+        self.entries = sorted(entries, key=lambda entry: entry.get("seq", 0))
+        self.opened: Mapping[str, Any] = {}
+        self.closed: Mapping[str, Any] = {}
+        self.stages: list[dict[str, Any]] = []
+        self.failures: list[dict[str, Any]] = []
+        self.evidence: list[tuple[dict[str, Any], Mapping[str, Any]]] = []
+        self.notes: dict[str, Mapping[str, Any]] = {}
+        # When it was closed, or the last that is known of it; what is noted later does not make a release longer.
+        self.ended: str = self.entries[-1]["time"] if self.entries else ""
+        for entry in self.entries:
+            self._read(entry)
+
+    @property
+    def moved(self) -> bool:
+        return any(stage["name"] == "switch" for stage in self.stages)
+
+    @property
+    def outcome(self) -> str | None:
+        return self.closed.get("outcome")
+
+    def _read(self, entry: Entry) -> None:
+        event = entry.get("event")
+        if event == "opened":
+            self.opened = _data(entry)
+        elif event == "entered":
+            self.stages.append(
+                {
+                    "name": str(_field(entry, "stage")),
+                    "host": self.name,
+                    "outcome": "unfinished",
+                    "seconds": None,
+                    "budget_seconds": _field(entry, "budget"),
+                    "started": entry["time"],
+                }
+            )
+        elif event in ("left", "failed"):
+            self._end_stage(entry, "succeeded" if event == "left" else "failed")
+        elif event == "noted":
+            self.notes[str(_field(entry, "name"))] = _data(entry)
+        elif event == "closed":
+            self.closed = {key: _field(entry, key) for key in ("outcome", "verdict", "reason")}
+            self.ended = entry["time"]
+
+    def _end_stage(self, entry: Entry, outcome: str) -> None:
+        stage = self.stages[-1] if self.stages and self.stages[-1]["outcome"] == "unfinished" else None
+        if stage is None:
+            # A failure outside any stage, e.g. while the release was being opened.
+            name = str(_field(entry, "stage") or "release")
+            stage = {"name": name, "host": self.name, "budget_seconds": None, "started": entry["time"]}
+            self.stages.append(stage)
+        seconds = _field(entry, "seconds")
+        stage["outcome"] = outcome
+        stage["seconds"] = seconds_between(stage["started"], entry["time"]) if seconds is None else seconds
+        if outcome == "failed":
+            stage["reason"] = str(_field(entry, "reason") or "no reason was recorded")
+            self.failures.append(
+                {"stage": stage["name"], "host": self.name, "message": stage["reason"], "time": entry["time"]}
+            )
+        self.evidence.append((stage, _evidence(entry)))
+
+
+def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: Iterable[str] = ()) -> dict[str, Any]:
+    """Join the journal entries of one release on all its hosts to one report (see docs/report.schema.json).
+
+    ``hosts``: ``{"host": name, "entries": [journal entries]}``; entries of other releases are left out.
+    ``unreachable``: hosts whose journal could not be read; each counts as a failed host.
+    The same entries always give the same report. SluiceError when no host has an entry of the release.
+    """
+    fleet = [
+        _Host(host["host"], [entry for entry in host.get("entries") or [] if entry.get("release") == release])
+        for host in hosts
+    ]
+    missing = sorted(set(unreachable))
+    silent = [host.name for host in fleet if not host.entries and host.name not in missing]
+    fleet = [host for host in fleet if host.entries]
+    if not fleet:
+        raise SluiceError(
+            f"report on release {release}", "no journal holds an entry of it", "Ask for a release that report.yml lists"
+        )
+    opened = next((host.opened for host in fleet if host.opened), {})
+    started = min((host.entries[0]["time"] for host in fleet), key=parse_time)
+    ended = max((host.ended for host in fleet), key=parse_time)
+    outcome = _outcome(fleet, missing)
+    gates = [gate for host in fleet for gate in _gates(host)]
+    stages = sorted((stage for host in fleet for stage in host.stages), key=lambda stage: parse_time(stage["started"]))
+    failures = sorted((f for host in fleet for f in host.failures), key=lambda failure: parse_time(failure["time"]))
+    return {
+        "release_id": release,
+        "kind": opened.get("kind", "deploy"),
+        "application": opened.get("application", ""),
+        "environment": opened.get("environment", ""),
+        "operator": opened.get("operator"),
+        "from": next((host.opened["from"] for host in fleet if host.opened.get("from")), None),
+        "to": str(opened.get("version", "")),
+        "outcome": outcome,
+        "verdict": _verdict(outcome, gates, fleet),
+        "started": started,
+        "ended": ended,
+        "seconds": seconds_between(started, ended),
+        "stages": stages,
+        "gates": gates,
+        "requests": _requests([host.notes["requests"] for host in fleet if "requests" in host.notes]),
+        "backup": _backup(fleet),
+        "rollback": _rollback(fleet),
+        "error": _error(failures, fleet, outcome),
+        "preflight": [
+            {"host": host.name, "score": evidence.get("score"), "checks": list(evidence["checks"])}
+            for host in fleet
+            for stage, evidence in host.evidence
+            if stage["name"] == "preflight" and isinstance(evidence.get("checks"), (list, tuple))
+        ],
+        "hosts": [_host_summary(host) for host in fleet]
+        + [{"host": name, "outcome": "unreachable", "from": None, "journal_head": None} for name in missing],
+        "journal_head": {host.name: host.entries[-1].get("hash") for host in fleet},
+        "issues": _issues(fleet, stages, missing, silent),
+    }
+
+
+def _outcome(fleet: Sequence[_Host], missing: Sequence[str]) -> str:
+    """Return the outcome for the fleet: the worst that is known of any host."""
+    if missing or any(host.outcome is None for host in fleet):
+        return "failed"
+    outcomes = {host.outcome for host in fleet}
+    if "rolled_back" in outcomes:
+        # A host that never moved has nothing to take back; one that moved and stayed there has.
+        stuck = [host for host in fleet if host.outcome not in ("rolled_back", "unchanged") and host.moved]
+        return "failed" if stuck else "rolled_back"
+    for outcome in ("failed", "succeeded", "unchanged"):
+        if outcome in outcomes:
+            return outcome
+    return "failed"
+
+
+def _verdict(outcome: str, gates: Sequence[Mapping[str, Any]], fleet: Sequence[_Host]) -> str | None:
+    """Return the worst verdict of the gates; red for what did not last; None when nothing was measured."""
+    if outcome in ("rolled_back", "failed"):
+        return "red"
+    return worst([gate["verdict"] for gate in gates] or [host.closed.get("verdict") for host in fleet])
+
+
+def _gates(host: _Host) -> Iterable[dict[str, Any]]:
+    for stage, evidence in host.evidence:
+        for gate in evidence.get("gates") or []:
+            yield {
+                "check": gate.get("check"),
+                "verdict": gate.get("verdict"),
+                "value": gate.get("value"),
+                "threshold": gate.get("threshold"),
+                "samples": gate.get("samples", 0),
+                "host": host.name,
+                "stage": stage["name"],
+                "started": stage["started"],
+                # The moment of the verdict, in the seconds of the series.
+                "seconds": evidence.get("seconds", stage["seconds"]),
+                **{key: gate[key] for key in _GATE_KEYS if gate.get(key) is not None},
+            }
+
+
+def _requests(probes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Sum what the probers of all hosts saw; the longest gap is the longest that any of them saw."""
+    if not probes:
+        return None
+    errors: dict[str, int] = {}
+    seconds: dict[float, list[float]] = {}
+    for probe in probes:
+        for kind, count in (probe.get("errors") or {}).items():
+            errors[kind] = errors.get(kind, 0) + count
+        for moment, good, bad in probe.get("series") or []:
+            row = seconds.setdefault(moment, [0, 0])
+            row[0] += good
+            row[1] += bad
+    result: dict[str, Any] = {
+        "sent": sum(probe.get("sent") or 0 for probe in probes),
+        "failed": sum(probe.get("failed") or 0 for probe in probes),
+        "longest_gap_ms": max(probe.get("longest_gap_ms") or 0 for probe in probes),
+        "errors": errors,
+        "series": [[moment, *seconds[moment]] for moment in sorted(seconds)],
+    }
+    if probes[0].get("started") is not None:
+        result["started"] = probes[0]["started"]
+    return result
+
+
+def _backup(fleet: Sequence[_Host]) -> dict[str, Any] | None:
+    """Return the backup of the release: one host of a fleet makes it; a verified one is preferred."""
+    found = [
+        {
+            "id": backup.get("id"),
+            "verified": backup.get("verified") not in (None, False, ""),
+            "host": host.name,
+            **({"level": backup["verified"]} if isinstance(backup.get("verified"), str) else {}),
+            **{key: backup[key] for key in _BACKUP_KEYS if backup.get(key) is not None},
+            **_tables(backup.get("tables")),
+        }
+        for host in fleet
+        for _stage, evidence in host.evidence
+        for backup in [evidence.get("backup")]
+        if isinstance(backup, Mapping)
+    ]
+    return max(found, key=lambda backup: backup["verified"], default=None)
+
+
+def _tables(tables: Any) -> dict[str, int]:
+    if isinstance(tables, Mapping):
+        rows = [table.get("rows") if isinstance(table, Mapping) else table for table in tables.values()]
+        return {"tables": len(tables), "rows": sum(row for row in rows if isinstance(row, int))}
+    if isinstance(tables, (list, tuple)):
+        return {"tables": len(tables)}
+    return {"tables": tables} if isinstance(tables, int) else {}
+
+
+def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:
+    """Return the rollback over all hosts: the highest level, the slowest host, verified only where each one is."""
+    notes = [(host.name, host.notes["rollback"]) for host in fleet if "rollback" in host.notes]
+    if not notes:
+        return None
+    seconds = [data["seconds"] for _host, data in notes if data.get("seconds") is not None]
+    return {
+        "level": max(data.get("level") or 0 for _host, data in notes),
+        "to": next((data["to"] for _host, data in notes if data.get("to")), None),
+        "seconds": max(seconds, default=None),
+        "artifact": next((data["artifact"] for _host, data in notes if data.get("artifact")), None),
+        "reason": next((data["reason"] for _host, data in notes if data.get("reason")), None),
+        "verified": all(data.get("verified") for _host, data in notes),
+        "hosts": [host for host, _data_ in notes],
+    }
+
+
+def _error(failures: Sequence[Mapping[str, Any]], fleet: Sequence[_Host], outcome: str) -> dict[str, Any] | None:
+    """Return the first failure: what came later mostly follows from it."""
+    if failures:
+        return {key: failures[0][key] for key in ("stage", "host", "message")}
+    if outcome not in ("failed", "rolled_back"):
+        return None
+    for host in fleet:
+        if host.outcome == outcome and host.closed.get("reason"):
+            return {"stage": None, "host": host.name, "message": host.closed["reason"]}
+    return None
+
+
+def _host_summary(host: _Host) -> dict[str, Any]:
+    return {
+        "host": host.name,
+        "outcome": host.outcome or "unfinished",
+        "from": host.opened.get("from"),
+        "moved": host.moved,
+        "journal_head": host.entries[-1].get("hash"),
+    }
+
+
+def _issues(
+    fleet: Sequence[_Host], stages: Sequence[Mapping[str, Any]], missing: Sequence[str], silent: Sequence[str]
+) -> list[str]:
+    """Return what a person should know beside the outcome, in sentences."""
+    issues = [f"Host {name} could not be reached. What it runs is not known." for name in missing]
+    issues += [f"Host {name} has no entry of this release in its journal." for name in silent]
+    for host in fleet:
+        if host.outcome is None:
+            last = host.stages[-1]["name"] if host.stages else "the start"
+            issues.append(f"The run on {host.name} ended in {last} without closing the release.")
+    origins = {host.opened["from"] for host in fleet if host.opened.get("from")}
+    if len(origins) > 1:
+        issues.append(f"The hosts came from different versions: {', '.join(sorted(map(str, origins)))}.")
+    for stage in stages:
+        seconds, budget = stage["seconds"], stage["budget_seconds"]
+        if seconds is not None and budget and seconds > budget:
+            issues.append(
+                f"Stage {stage['name']} on {stage['host']} took {seconds_text(seconds)} of {budget_text(budget)}."
+            )
+    return issues

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.sluice.release.plugins.module_utils.report._words import (
+    budget_text,
+    bytes_text,
+    count_text,
+    gate_text,
+    headline,
+    number_text,
+    seconds_text,
+    threshold_text,
+    value_text,
+)
+
+
+def _cell(text: Any) -> str:
+    """Return text for a table's cell: one line, nothing that Markdown would act on."""
+    flat = " ".join(str(text).split())
+    # An underscore inside a word is only an underscore, and names of checks are full of them.
+    return re.sub(r"[\\`*<>|\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", lambda match: "\\" + match.group(0), flat)
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(" --- " for _column in head) + "|"]
+    return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+
+
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Return the report as Markdown: what a chat, a ticket or a terminal shows."""
+    several = len(report["hosts"]) > 1
+    lines = [f"# {_cell(report['application'])} {_cell(report['to'])}: {report['outcome'].replace('_', ' ')}", ""]
+    lines += [f"{_cell(headline(report))}.", ""]
+    facts = [
+        ("Release", report["release_id"]),
+        ("Environment", report["environment"]),
+        ("From", report["from"] or "nothing"),
+        ("To", report["to"]),
+        ("Verdict", report["verdict"] or "not measured"),
+        ("Started", report["started"]),
+        ("Took", seconds_text(report["seconds"])),
+        ("Operator", report.get("operator") or "unknown"),
+        ("Hosts", ", ".join(host["host"] for host in report["hosts"])),
+    ]
+    lines += [f"- {name}: {_cell(value)}" for name, value in facts]
+    if report["error"]:
+        error = report["error"]
+        where = [f"stage {error['stage']}" if error.get("stage") else "", f"on {error['host']}" if several else ""]
+        lines += ["", f"## What went wrong: {_cell(' '.join(word for word in where if word))}".rstrip(": ")]
+        lines += ["", "> " + _cell(error["message"])]
+    lines += ["", "## Stages", ""]
+    lines += _table(
+        ["Stage", *(["Host"] if several else []), "Outcome", "Seconds", "Budget"],
+        [
+            [
+                stage["name"],
+                *([stage["host"]] if several else []),
+                stage["outcome"],
+                "" if stage["seconds"] is None else f"{stage['seconds']:.1f}",
+                budget_text(stage["budget_seconds"]) if stage["budget_seconds"] else "",
+            ]
+            for stage in report["stages"]
+        ],
+    )
+    if report["gates"]:
+        lines += ["", "## Gates", ""]
+        lines += _table(
+            ["Check", "Stage", *(["Host"] if several else []), "Verdict", "Value", "Bound", "Samples"],
+            [
+                [
+                    gate["check"],
+                    gate["stage"],
+                    *([gate["host"]] if several else []),
+                    gate["verdict"],
+                    value_text(gate["value"], gate.get("unit")),
+                    threshold_text(gate),
+                    gate["samples"],
+                ]
+                for gate in report["gates"]
+            ],
+        )
+    lines += _boxes(report)
+    if report["issues"]:
+        lines += ["", "## Worth knowing", "", *(f"- {_cell(issue)}" for issue in report["issues"])]
+    return "\n".join(lines) + "\n"
+
+
+def _boxes(report: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    probe, backup, rollback = report["requests"], report["backup"], report["rollback"]
+    if probe:
+        failed = f"{probe['failed']:,} of {count_text(probe['sent'], 'request')} failed"
+        gap = f"the longest gap between good answers was {number_text(probe['longest_gap_ms'])} ms"
+        lines += ["", "## Requests", "", f"{failed}; {gap}."]
+    if backup:
+        proof = "verified" if backup["verified"] else "NOT verified"
+        parts = [f"`{backup['id']}`", proof]
+        if backup.get("tables") is not None:
+            parts.append(count_text(backup["tables"], "table"))
+        if backup.get("bytes") is not None:
+            parts.append(bytes_text(backup["bytes"]))
+        lines += ["", "## Backup", "", ", ".join(parts) + "."]
+    if rollback:
+        red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
+        proof = "verified" if rollback.get("verified") else "NOT verified"
+        back = _cell(rollback["to"] or "what served before")
+        lines += ["", "## Rollback", ""]
+        lines += [f"Level {rollback['level']} to {back} in {seconds_text(rollback['seconds'])}, {proof}."]
+        lines += [f"Because of {_cell('; '.join(dict.fromkeys(red)))}."] if red else []
+    return lines

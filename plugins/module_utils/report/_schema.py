@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+try:
+    from jsonschema import Draft202012Validator
+
+    HAS_JSONSCHEMA = True
+except ImportError:
+    HAS_JSONSCHEMA = False
+
+
+def _either_null(*types: str, **more: Any) -> dict[str, Any]:
+    return {"type": [*types, "null"], **more}
+
+
+def _object(required: str, properties: dict[str, Any], description: str, *, nullable: bool = False) -> dict[str, Any]:
+    """Return the schema of an object. Further keys are welcome: a later version adds some, none is ever renamed."""
+    return {
+        "description": description,
+        "type": ["object", "null"] if nullable else "object",
+        "required": required.split(),
+        "properties": properties,
+    }
+
+
+_SECONDS = {"type": "number", "minimum": 0}
+_MAYBE_SECONDS = _either_null("number", minimum=0)
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXT = {"type": "string"}
+_MAYBE_TEXT = _either_null("string")
+_TIME = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$",
+}
+_VERDICT = {"enum": ["green", "yellow", "red", "pending"]}
+_LIMIT = _either_null("number", "string", "boolean")
+
+_STAGE = _object(
+    "name host outcome seconds budget_seconds",
+    {
+        "name": _TEXT,
+        "host": _TEXT,
+        "outcome": {"enum": ["succeeded", "failed", "unfinished"]},
+        "seconds": _either_null("number", minimum=0, description="null for a stage that a killed run left open"),
+        "budget_seconds": _MAYBE_SECONDS,
+        "started": _TIME,
+        "reason": _TEXT,
+    },
+    "One stage on one host, in the order of their starts",
+)
+
+_GATE = _object(
+    "check verdict value threshold samples",
+    {
+        "check": _TEXT,
+        "verdict": _VERDICT,
+        "value": {"description": "The last value; null without data", "type": ["number", "string", "boolean", "null"]},
+        "threshold": {"description": "The bound that the value is held against", **_LIMIT},
+        "samples": _COUNT,
+        "unit": _MAYBE_TEXT,
+        "reason": _TEXT,
+        "host": _TEXT,
+        "stage": _TEXT,
+        "started": _TIME,
+        "seconds": {"description": "When the verdict stood, in the seconds of the series", **_MAYBE_SECONDS},
+        "target": _LIMIT,
+        "warn": _LIMIT,
+        "crit": _LIMIT,
+        "direction": {"enum": ["above", "below", "equals", "state"]},
+        "sustained": _SECONDS,
+        "series": {
+            "description": "Pairs of seconds since the start of the window and the value",
+            "type": "array",
+            "items": {"type": "array", "minItems": 2, "prefixItems": [{"type": "number"}]},
+        },
+    },
+    "One check of a gate on one host, with its evidence",
+)
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "urn:sluice:release-report:1",
+    "title": "Release report",
+    "description": "What one release did, on all its hosts. Keys are added by later versions, never renamed.",
+    "type": "object",
+    "required": [
+        *("release_id", "application", "environment", "from", "to", "outcome", "verdict", "started", "seconds"),
+        *("stages", "gates", "requests", "backup", "rollback"),
+    ],
+    "properties": {
+        "release_id": {"type": "string", "pattern": r"^\d{8}T\d{6}Z-.+$"},
+        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore"]},
+        "application": _TEXT,
+        "environment": _TEXT,
+        "operator": _MAYBE_TEXT,
+        "from": {"description": "The version that served before; null at the first release", **_MAYBE_TEXT},
+        "to": _TEXT,
+        "outcome": {"enum": ["succeeded", "rolled_back", "failed", "unchanged"]},
+        "verdict": {
+            "description": "The worst of the gates; red when the release did not last; null when nothing was measured",
+            "enum": [*_VERDICT["enum"], None],
+        },
+        "started": _TIME,
+        "ended": _TIME,
+        "seconds": _SECONDS,
+        "stages": {"type": "array", "items": _STAGE},
+        "gates": {"type": "array", "items": _GATE},
+        "requests": _object(
+            "sent failed longest_gap_ms",
+            {
+                "sent": _COUNT,
+                "failed": _COUNT,
+                "longest_gap_ms": {"type": "number", "minimum": 0},
+                "errors": {"type": "object", "additionalProperties": _COUNT},
+                "series": {
+                    "description": "Per second: the second, good answers, failed requests",
+                    "type": "array",
+                    "items": {"type": "array", "minItems": 3, "items": {"type": "number"}},
+                },
+            },
+            "What a prober was answered while the release ran; null without one",
+            nullable=True,
+        ),
+        "backup": _object(
+            "id verified",
+            {
+                "id": _MAYBE_TEXT,
+                "verified": {"type": "boolean"},
+                "level": {"description": "How it was verified", **_TEXT},
+                "host": _TEXT,
+                "path": _TEXT,
+                "bytes": _COUNT,
+                "sha256": _TEXT,
+                "tables": _COUNT,
+                "rows": _COUNT,
+                "seconds": _SECONDS,
+            },
+            "The backup that this release made; null without one",
+            nullable=True,
+        ),
+        "rollback": _object(
+            "level to seconds",
+            {
+                "level": {"type": "integer", "minimum": 0, "maximum": 3},
+                "to": _MAYBE_TEXT,
+                "seconds": _MAYBE_SECONDS,
+                "artifact": _MAYBE_TEXT,
+                "reason": _MAYBE_TEXT,
+                "verified": {"type": "boolean"},
+                "hosts": {"type": "array", "items": _TEXT},
+            },
+            "The way back; null when there was none",
+            nullable=True,
+        ),
+        "error": _object(
+            "stage host message",
+            {"stage": _MAYBE_TEXT, "host": _MAYBE_TEXT, "message": _TEXT},
+            "The first failure; null when there was none",
+            nullable=True,
+        ),
+        "preflight": {
+            "type": "array",
+            "items": _object("host checks", {"host": _TEXT, "checks": {"type": "array"}}, "The checks of one host"),
+        },
+        "hosts": {
+            "type": "array",
+            "items": _object(
+                "host outcome",
+                {
+                    "host": _TEXT,
+                    "outcome": {
+                        "enum": ["succeeded", "rolled_back", "failed", "unchanged", "unfinished", "unreachable"]
+                    },
+                    "from": _MAYBE_TEXT,
+                    "moved": {"description": "Whether the switch was entered", "type": "boolean"},
+                    "journal_head": _MAYBE_TEXT,
+                },
+                "What one host says",
+            ),
+        },
+        "journal_head": {"type": "object", "additionalProperties": _MAYBE_TEXT},
+        "issues": {"description": "What is worth knowing beside the outcome", "type": "array", "items": _TEXT},
+    },
+}
+
+
+def violations(report: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a report, as `path: what`, in the order of the paths. Needs jsonschema."""
+    errors = sorted(Draft202012Validator(SCHEMA).iter_errors(report), key=lambda error: list(map(str, error.path)))
+    return [f"{error.json_path.removeprefix('$.')}: {error.message}" for error in errors]

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# From best to worst. `pending` is a breach that has not lasted long enough: worse than a warning, not yet red.
+VERDICTS = ("green", "yellow", "pending", "red")
+
+
+def worst(verdicts: Iterable[str | None]) -> str | None:
+    """Return the worst of some verdicts, None when there is none. An unknown word counts as red."""
+    known = [verdict if verdict in VERDICTS else "red" for verdict in verdicts if verdict is not None]
+    return max(known, key=VERDICTS.index, default=None)
+
+
+def number_text(value: float) -> str:
+    """Return a number in at most four digits, as a person would say it: 38.2, 0.004, 12,500."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    magnitude = abs(value)
+    if magnitude >= 100 or float(value).is_integer():
+        return f"{value:,.0f}"
+    if magnitude >= 10:
+        return f"{value:.1f}".removesuffix(".0")
+    if magnitude >= 1:
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration in the unit that a person would use: 40 ms, 9.8 s, 4 min 10 s, 2 h 5 min."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 0.095:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def budget_text(seconds: float) -> str:
+    """Return a budget, which is a round number: 60 s, 10 min."""
+    return f"{seconds:g} s" if seconds <= 120 or seconds % 60 else seconds_text(seconds)
+
+
+def bytes_text(count: float) -> str:
+    """Return a size in decimal units: 812 B, 1.2 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.5 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """Return `1 host`, `2 hosts`, `1,200 requests`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def list_text(items: Iterable[str]) -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    words = list(items)
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def value_text(value: Any, unit: str | None = None) -> str:
+    """Return a measured value with its unit; `no data` for None."""
+    if value is None:
+        return "no data"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{number_text(value)} {unit}" if unit else number_text(value)
+
+
+def limits(gate: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numeric thresholds of a gate by name, out of `target`, `warn` and `crit`, in this order."""
+    found = {}
+    for name in ("target", "warn", "crit"):
+        value = gate.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            found[name] = float(value)
+    return found
+
+
+def threshold_text(gate: Mapping[str, Any]) -> str:
+    """Return the bound that matters for the verdict of a gate: `critical at or above 5 % for 3 s`, `expected ready`.
+
+    '' for a gate without any bound.
+    """
+    if gate.get("direction") == "state":
+        return f"expected {gate.get('threshold')}"
+    bounds, unit = limits(gate), gate.get("unit")
+    side = {"below": "below", "equals": "at"}.get(str(gate.get("direction")), "above")
+    from_side = side if side == "at" else f"at or {side}"
+    if "crit" in bounds and gate.get("verdict") != "yellow":
+        sustained = gate.get("sustained") or 0
+        lasting = f" for {budget_text(sustained)}" if sustained else ""
+        return f"critical {from_side} {value_text(bounds['crit'], unit)}{lasting}"
+    for name, word in (("warn", "warning"), ("crit", "critical"), ("target", "off target")):
+        if name in bounds:
+            return f"{word} {from_side if name == 'crit' else side} {value_text(bounds[name], unit)}"
+    return f"threshold {value_text(gate['threshold'], unit)}" if gate.get("threshold") is not None else ""
+
+
+def gate_text(gate: Mapping[str, Any]) -> str:
+    """Return one gate in words: its own reason, or `error_rate_pct 38.2 %, critical at or above 5 % for 3 s`."""
+    if gate.get("reason"):
+        return str(gate["reason"])
+    parts = [f"{gate.get('check')} {value_text(gate.get('value'), gate.get('unit'))}", threshold_text(gate)]
+    return ", ".join(part for part in parts if part)
+
+
+def headline(report: Mapping[str, Any]) -> str:
+    """Return the outcome of a release in one sentence, without its final period."""
+    to, outcome = report["to"], report["outcome"]
+    hosts = [host["host"] for host in report.get("hosts", [])]
+    where = f" on {count_text(len(hosts), 'host')}" if len(hosts) > 1 else ""
+    if outcome == "succeeded":
+        return f"{to} serves{where}"
+    if outcome == "unchanged":
+        return f"{to} was already running{where}; nothing was changed"
+    if outcome == "rolled_back":
+        rollback = report.get("rollback") or {}
+        back = rollback.get("to") or report.get("from")
+        again = f"{back} serves again" if back else "what served before serves again"
+        took = f"; the way back took {seconds_text(rollback['seconds'])}" if rollback.get("seconds") is not None else ""
+        return f"{to} was taken back{where}, {again}{took}"
+    error = report.get("error") or {}
+    on = f" on {error['host']}" if len(hosts) > 1 and error.get("host") else ""
+    stage = f" in stage {error['stage']}{on}" if error.get("stage") else ""
+    # Only what is known for certain: an unreachable host may have moved.
+    stayed = report.get("from") and all(host.get("moved") is False for host in report.get("hosts") or [{}])
+    return f"The release of {to} failed{stage}" + (
+        f"; nothing was moved, {report['from']} still serves" if stayed else ""
+    )
