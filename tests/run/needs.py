@@ -105,23 +105,30 @@ def copy_checkout(target: Path = CHECKOUT) -> Path:
     return target
 
 
-def build_artifact(target: Path) -> Path:
-    """Build the collection from a clean copy; path of the tarball in the target directory."""
-    galaxy = str(VENV / "bin" / "ansible-galaxy")
-    copy_checkout()
+def build_artifact(target: Path, source: Path = CHECKOUT) -> Path:
+    """Build the collection from a clean copy, made at source; path of the tarball in the target directory."""
+    copy_checkout(source)
     target.mkdir(parents=True, exist_ok=True)
-    call(galaxy, "collection", "build", "--force", "--output-path", str(target), cwd=CHECKOUT)
+    galaxy = str(VENV / "bin" / "ansible-galaxy")
+    call(galaxy, "collection", "build", "--force", "--output-path", str(target), cwd=source)
     return next(target.glob("sluice-release-*.tar.gz"))
+
+
+def install_collection(artifact: Path, target: Path) -> None:
+    """Install an artifact into a directory of collections."""
+    galaxy = str(VENV / "bin" / "ansible-galaxy")
+    call(galaxy, "collection", "install", "--offline", "--no-deps", "--force", "-p", str(target), str(artifact))
 
 
 def install_artifact() -> None:
     """Build the collection and install the artifact into build/collections."""
-    shutil.rmtree(COLLECTIONS, ignore_errors=True)
     dist = ROOT / "build" / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    artifact = build_artifact(dist)
-    galaxy = str(VENV / "bin" / "ansible-galaxy")
-    call(galaxy, "collection", "install", "--offline", "--no-deps", "--force", "-p", str(COLLECTIONS), str(artifact))
+    for directory in (COLLECTIONS, dist):
+        shutil.rmtree(directory, ignore_errors=True)
+    install_collection(build_artifact(dist), COLLECTIONS)
+    if shutil.which("git"):
+        # A repository of its own: the files of a directory that the project's ignores would count as none.
+        call("git", "init", "--quiet", cwd=COLLECTIONS / "ansible_collections" / "sluice" / "release")
 
 
 def provide_get_pip() -> None:
