@@ -83,10 +83,10 @@ def fetch(
         try:
             status, fields, content = exchange.run(url, MAX_REDIRECTS if follow else 0)
             answer.append(Response(status, fields, content, time.monotonic() - started))
-        except _TooLarge as problem:
+        except _TooLargeError as problem:
             text = f"its answer is larger than {MAX_BODY // 1024**2} MB"
             answer.append(Response(problem.status, {}, b"", time.monotonic() - started, text, "too_large"))
-        except Exception as problem:  # whatever a server, a resolver or a certificate comes up with
+        except Exception as problem:  # noqa: BLE001 - whatever a server, a resolver or a certificate comes up with
             answer.append(Response(0, {}, b"", time.monotonic() - started, *describe(problem, timeout)))
 
     # A socket's own timeout starts anew with every byte, and a resolver has none. Only a second thread bounds all.
@@ -99,7 +99,7 @@ def fetch(
     return Response(0, {}, b"", time.monotonic() - started, f"no answer within {timeout:g} s", "timeout")
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     def __init__(self, status: int) -> None:
         super().__init__()
         self.status = status
@@ -183,7 +183,7 @@ class _Exchange:
             blocks.append(block)
             size += len(block)
             if size > MAX_BODY:
-                raise _TooLarge(response.status)
+                raise _TooLargeError(response.status)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
         return b"".join(blocks)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from ansible_collections.sluice.release.plugins.module_utils._http import MAX_BODY, fetch
 
 Serve = Callable[[Callable[[socket.socket], None]], str]

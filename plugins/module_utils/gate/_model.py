@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""The words of a gate as values: what is asked, what is measured, what is allowed, what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+Value = Optional[Union[float, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. Checks with equal requests share its answers."""
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+    timeout: float = 5.0
+    """Seconds for the whole exchange."""
+    validate_certs: bool = True
+
+
+@dataclass(frozen=True)
+class Series:
+    """Which series of a Prometheus exposition are meant: a metric and matchers of its labels."""
+
+    metric: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Label name to value; `~re` matches a whole-value expression, `!x` anything but x, `!~re` neither."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed, and how long a breach must last before it counts."""
+
+    direction: str = "above"
+    """The side that is bad: above, below, equals."""
+    target: float | None = None
+    warn: float | None = None
+    crit: float | None = None
+    expect: str | None = None
+    """A state: every other value is a breach."""
+    sustained: float = 0.0
+    """Seconds that a breach lasts before it is red."""
+    recover: float = 0.0
+    """Seconds that values must be back inside before the breach is over (hysteresis)."""
+    on_no_data: str = "fail"
+    min_samples: int = 1
+    successes: int = 0
+    """Good samples in a row that readiness needs; 0: the check is no readiness check."""
+    grace: float = 0.0
+    """Seconds at the start that are measured but not judged."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measurement with its limits."""
+
+    name: str
+    type: str
+    request: Request
+    limits: Limits
+    unit: str = ""
+    weight: float = 1.0
+    scale: float = 1.0
+    """Factor from what is measured to what the limits are written in."""
+    window: float = 10.0
+    """Seconds that a rate, a ratio, a quantile, a percentile or an availability looks back."""
+    min_events: int = 1
+    """Events that this window must hold for its value to mean anything."""
+    # http
+    measure: str = "status"
+    expect_status: tuple[int, ...] = (200,)
+    expect_body: tuple[str, str] | None = None
+    """JMESPath expression and the text it must yield."""
+    # prometheus
+    series: Series | None = None
+    over: Series | None = None
+    aggregate: str = "value"
+    quantile: float = 0.95
+    # json
+    query: str | None = None
+
+    @property
+    def is_state(self) -> bool:
+        """Whether its values are states (as expected or not) and not quantities."""
+        return self.limits.expect is not None or (self.type == "http" and self.measure == "status")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one look at a check yielded."""
+
+    t: float
+    """Seconds since the gate began."""
+    value: Value = None
+    """None: no data."""
+    note: str = ""
+    """Why there is no data, or what was wrong."""
+    good: bool | None = None
+    """For states: whether it was the expected one. None: the limits decide."""
+
+
+def show(value: Value, unit: str = "") -> str:
+    """A value as a person reads it: three significant digits, with its unit."""
+    if value is None:
+        return "no data"
+    if isinstance(value, str):
+        return value or "empty"
+    text = f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+def seconds(duration: float) -> str:
+    """A duration as a person reads it."""
+    return f"{duration:.0f} s" if duration >= 10 or duration == int(duration) else f"{duration:.1f} s"

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Counters, ratios and quantiles straight from an application's own /metrics, without a Prometheus server."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Series
+
+START_TIME = "process_start_time_seconds"
+
+Labels = tuple[tuple[str, str], ...]
+Key = tuple[str, Labels]
+
+
+class UnreadableError(Exception):
+    """The text is no Prometheus exposition."""
+
+
+def parse(text: str, metrics: Iterable[str]) -> dict[Key, float]:
+    """Return the samples of the named metrics (of histograms: their buckets, sums and counts too).
+
+    Only their lines go through the parser: an application may expose thousands of others.
+    Raises UnreadableError when one of them is malformed.
+    """
+    # Imported late: this file is imported on hosts that judge no Prometheus check and lack the library.
+    from prometheus_client.parser import text_string_to_metric_families
+
+    wanted = tuple(metrics)
+    line_of = (
+        re.compile(rf"(?:{'|'.join(map(re.escape, wanted))})(?:_bucket|_sum|_count|_total)?[{{\s]") if wanted else None
+    )
+    lines = [line for line in map(str.lstrip, text.split("\n")) if line_of and line_of.match(line)]
+    samples: dict[Key, float] = {}
+    try:
+        for family in text_string_to_metric_families("\n".join(lines) + "\n"):
+            for sample in family.samples:
+                samples[sample.name, tuple(sorted(sample.labels.items()))] = float(sample.value)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UnreadableError(str(error)) from error
+    return samples
+
+
+def looks_like_exposition(text: str) -> bool:
+    """Whether the text may be an exposition at all: not a page, not JSON, not empty."""
+    return bool(re.search(r"^(# (HELP|TYPE) |[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})?[ \t]+[-+.0-9NI])", text, re.MULTILINE))
+
+
+def exposes(text: str, metric: str) -> bool:
+    """Whether the application knows the metric, be it without any series yet (no error has happened so far)."""
+    return bool(
+        re.search(
+            rf"^(?:# (?:TYPE|HELP) {re.escape(metric)}\s|{re.escape(metric)}(?:_bucket)?[{{\s])", text, re.MULTILINE
+        )
+    )
+
+
+def matches(labels: Mapping[str, str], matchers: Mapping[str, str]) -> bool:
+    """Whether the labels satisfy every matcher. A label that is absent counts as empty, as in PromQL."""
+    for name, wanted in matchers.items():
+        value = labels.get(name, "")
+        if wanted.startswith("!~"):
+            hit = not re.fullmatch(wanted[2:], value)
+        elif wanted.startswith("~"):
+            hit = bool(re.fullmatch(wanted[1:], value))
+        elif wanted.startswith("!"):
+            hit = value != wanted[1:]
+        else:
+            hit = value == wanted
+        if not hit:
+            return False
+    return True
+
+
+def gauge(samples: Mapping[Key, float], series: Series) -> float | None:
+    """The sum of the series that match. None: there is none, or one is not a number."""
+    values = [
+        v for (name, labels), v in samples.items() if name == series.metric and matches(dict(labels), series.labels)
+    ]
+    if not values or any(math.isnan(value) for value in values):
+        return None
+    return sum(values)
+
+
+class Increase(NamedTuple):
+    """By how much series grew in a window."""
+
+    by_le: dict[str, float]
+    """Increase by the label `le`; plain counters are under the empty string."""
+    seconds: float
+    """Time between the first and the last scrape that it was seen in."""
+
+    @property
+    def total(self) -> float:
+        return sum(self.by_le.values())
+
+
+@dataclass
+class _Source:
+    """What one process has shown so far. The workers of a cluster may take turns to answer one URL."""
+
+    values: dict[Key, float] = field(default_factory=dict)
+
+
+class CounterLog:
+    """Remembers by how much counters grew from scrape to scrape.
+
+    Safe against resets: a value that fell began anew from zero. Safe against several processes behind one URL: each
+    is known by its process_start_time_seconds and compared only with itself. A series that was not there in the
+    process's last scrape began at zero: the first error of a release is an increase, not a new normal.
+    """
+
+    def __init__(self, series: Series, *, suffix: str = "") -> None:
+        self.series = Series(series.metric + suffix, series.labels)
+        self._sources: dict[Labels, _Source] = {}
+        self._steps: deque[tuple[float, dict[str, float]]] = deque()
+        self._scrapes: deque[float] = deque()
+
+    def add(self, t: float, samples: Mapping[Key, float], *, begun: float | None = None) -> bool:
+        """Take in one scrape at time ``t`` (s). Returns whether it could be compared with an earlier one.
+
+        ``begun``: the time of the gate's beginning on the clock of process_start_time_seconds. A process that was
+        started later has counted from zero within the gate, so its first scrape counts in full.
+        """
+        starts = tuple(sorted((f"{labels}", repr(v)) for (name, labels), v in samples.items() if name == START_TIME))
+        values = {
+            key: value
+            for key, value in samples.items()
+            if key[0] == self.series.metric and matches(dict(key[1]), self.series.labels) and not math.isnan(value)
+        }
+        known = self._sources.get(starts)
+        newborn = known is None and begun is not None and bool(starts) and all(
+            v > begun for (name, _labels), v in samples.items() if name == START_TIME
+        )  # fmt: skip
+        source = self._sources.setdefault(starts, _Source())
+        step: dict[str, float] = {}
+        if known is not None or newborn:
+            for key, value in values.items():
+                before = source.values.get(key, 0.0)
+                grown = value - before if value >= before else value
+                if grown:
+                    le = dict(key[1]).get("le", "")
+                    step[le] = step.get(le, 0.0) + grown
+                elif "le" in dict(key[1]):
+                    step.setdefault(dict(key[1])["le"], 0.0)
+        source.values.update(values)
+        comparable = known is not None or newborn
+        if comparable:
+            self._steps.append((t, step))
+        self._scrapes.append(t)
+        return comparable
+
+    def increase(self, now: float, window: float, since: float = 0.0) -> Increase | None:
+        """Growth within the last ``window`` seconds, but not before ``since``. None: there is nothing to compare."""
+        begin = max(now - window, since)
+        # The scrape at or before the window's beginning is what the first step in it is measured from.
+        while len(self._scrapes) > 1 and self._scrapes[1] <= begin:
+            self._scrapes.popleft()
+        while self._steps and self._steps[0][0] <= self._scrapes[0]:
+            self._steps.popleft()
+        if not self._steps:
+            return None
+        by_le: dict[str, float] = {}
+        for _t, step in self._steps:
+            for le, grown in step.items():
+                by_le[le] = by_le.get(le, 0.0) + grown
+        return Increase(by_le, self._steps[-1][0] - self._scrapes[0])
+
+
+class Quantile(NamedTuple):
+    """A quantile of a histogram. ``beyond``: it lies somewhere above ``value``, the last finite bound."""
+
+    value: float
+    beyond: bool
+
+
+def quantile(q: float, by_le: Mapping[str, float]) -> Quantile | None:
+    """Interpolate the quantile ``q`` (0 to 1) from cumulative bucket counts, as histogram_quantile() does.
+
+    None: nothing was observed, or there is no +Inf bucket.
+    """
+    buckets = sorted((float(le), count) for le, count in by_le.items() if le)
+    if not buckets or not math.isinf(buckets[-1][0]) or buckets[-1][1] <= 0:
+        return None
+    # Scrapes are not atomic: a bucket may lag behind a lower one by an observation.
+    counts: list[tuple[float, float]] = []
+    for bound, count in buckets:
+        counts.append((bound, max(count, counts[-1][1]) if counts else count))
+    rank = q * counts[-1][1]
+    lower, below = 0.0, 0.0
+    for bound, count in counts:
+        if count >= rank and count > below:
+            if math.isinf(bound):
+                return Quantile(lower, beyond=True)
+            if bound <= 0:
+                return Quantile(bound, beyond=False)
+            return Quantile(lower + (bound - lower) * (rank - below) / (count - below), beyond=False)
+        lower, below = (lower if math.isinf(bound) else bound), count
+    return None

@@ -1,0 +1,373 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""From samples to verdicts. Nothing here measures, waits or looks at a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
+    Check,
+    Sample,
+    Value,
+    seconds,
+    show,
+)
+
+GREEN, YELLOW, PENDING, RED = "green", "yellow", "pending", "red"
+
+SEVERITY = {GREEN: 0, YELLOW: 1, PENDING: 2, RED: 3}
+
+CREDIT = {GREEN: 1.0, YELLOW: 0.5, PENDING: 0.5, RED: 0.0}
+"""The share of its weight that a check adds to the score."""
+
+MAX_POINTS = 300
+"""Points of a series that a result carries at most, for each check."""
+
+
+@dataclass
+class Breach:
+    """One stretch of time in which a check was on the bad side of its critical limit, or without data."""
+
+    started: float
+    last: float
+    """Time of the last bad sample."""
+    sample: Sample
+    """The worst of it; any sample with a value outweighs those without."""
+    ended: float | None = None
+    """Time of the first good sample after which it stayed good."""
+    red: bool = False
+
+    @property
+    def lasted(self) -> float:
+        return self.last - self.started
+
+    @property
+    def kind(self) -> str:
+        return "no_data" if self.sample.value is None else "value"
+
+
+class Judge:
+    """Follows one check, sample by sample, and can say at any moment what its verdict is."""
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        self.limits = check.limits
+        self.samples: list[Sample] = []
+        self.breaches: list[Breach] = []
+        self.red: Breach | None = None
+        self.ready = self.limits.successes == 0
+        self._open: Breach | None = None
+        self._back: float | None = None
+        self._streak = 0
+        self._judged = 0
+        self._missing = 0
+        self._yellow: list[Sample] = []
+        self._last: Sample | None = None
+        self._last_bad: Sample | None = None
+        self._worst: Sample | None = None
+        self._target_missed = False
+
+    def add(self, sample: Sample) -> None:
+        """Take in the next sample; times never go back."""
+        self.samples.append(sample)
+        if sample.t < self.limits.grace:
+            return
+        self._judged += 1
+        if sample.value is None:
+            self._missing += 1
+            self._last_bad = sample
+            if self.limits.on_no_data == "hold":
+                return
+            level = RED if self.limits.on_no_data == "fail" else GREEN
+        else:
+            self._last = sample
+            level = self.level(sample)
+            if level == RED:
+                self._last_bad = sample
+        if not self.ready:
+            self._prove(sample, level)
+            return
+        if sample.value is not None:
+            self._worst = sample if self._worst is None else self._worse(self._worst, sample)
+            self._target_missed = self._target_missed or _past(self.limits.direction, sample.value, self.limits.target)
+        if level == RED:
+            self._breached(sample)
+        else:
+            self._inside(sample.t)
+            if level == YELLOW:
+                self._yellow.append(sample)
+
+    def level(self, sample: Sample) -> str:
+        """What the limits say of one sample with data, whatever came before it."""
+        if self.check.is_state:
+            return GREEN if sample.good else RED
+        limits = self.limits
+        # Red at or past `crit`, yellow past `warn` or `target`: the decision X-01 of the requirements.
+        if _past(limits.direction, sample.value, limits.crit, inclusive=True):
+            return RED
+        inclusive = limits.direction == "equals"
+        if _past(limits.direction, sample.value, limits.warn, inclusive=inclusive):
+            return YELLOW
+        return YELLOW if _past(limits.direction, sample.value, limits.target) else GREEN
+
+    def _prove(self, sample: Sample, level: str) -> None:
+        """Before readiness: bad samples are expected, and only good ones in a row count."""
+        if sample.value is None and self.limits.on_no_data == "pass":
+            return
+        self._streak = self._streak + 1 if level != RED else 0
+        self.ready = self._streak >= self.limits.successes
+
+    def _breached(self, sample: Sample) -> None:
+        self._back = None
+        if self._open is None:
+            self._open = Breach(started=sample.t, last=sample.t, sample=sample)
+            self.breaches.append(self._open)
+        breach = self._open
+        breach.last = sample.t
+        breach.sample = self._worse(breach.sample, sample)
+        if breach.lasted >= self.limits.sustained:
+            breach.red = True
+            self.red = self.red or breach
+
+    def _inside(self, t: float) -> None:
+        if self._open is None:
+            return
+        self._back = t if self._back is None else self._back
+        if t - self._back >= self.limits.recover:
+            self._open.ended = self._back
+            self._open = self._back = None
+
+    def _worse(self, one: Sample, other: Sample) -> Sample:
+        """The sample that lies further on the bad side; of equal ones the later, which is better known."""
+        if one.value is None or other.value is None:
+            return one if other.value is None and one.value is not None else other
+        if self.check.is_state:
+            return one if other.good and not one.good else other
+        if self.limits.direction == "equals":
+            return max((other, one), key=lambda sample: SEVERITY[self.level(sample)])
+        sign = -1 if self.limits.direction == "below" else 1
+        return max((other, one), key=lambda sample: sign * float(sample.value or 0))
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a breach goes on that may yet become red."""
+        return self._open is not None and not self.red
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether readiness has been shown and nothing has gone wrong since."""
+        return self.ready and not self.breaches and self.with_data >= self.limits.min_samples
+
+    @property
+    def with_data(self) -> int:
+        return self._judged - self._missing
+
+    def verdict(self, *, complete: bool) -> tuple[str, str]:
+        """The verdict and its reason in one line.
+
+        ``complete``: the window has been observed to its end. Before that, what is still missing (samples, successes)
+        makes a check pending, not red.
+        """
+        name = self.check.name
+        if self.red:
+            return RED, self._story(self.red)
+        if not self.ready:
+            times = "time" if self._streak == 1 else "times"
+            text = f"{name} was good {self._streak} {times} in a row, {self.limits.successes} are needed"
+            if self._last_bad:
+                text += f"; the last bad answer: {self._fault(self._last_bad)}"
+            return (RED if complete else PENDING), text
+        if self.with_data < self.limits.min_samples and self.limits.on_no_data != "pass":
+            text = f"{name} had {self.with_data} of at least {self.limits.min_samples} samples with data"
+            if self._last_bad and self._last_bad.value is None:
+                text += f": {self._last_bad.note}"
+            return (RED if complete and self.limits.on_no_data == "fail" else PENDING), text
+        if self._open:
+            return PENDING, self._story(self._open)
+        if self.breaches:
+            return YELLOW, self._story(max(self.breaches, key=lambda breach: breach.lasted))
+        if self._yellow:
+            return YELLOW, self._warning()
+        return GREEN, self._calm()
+
+    def _fault(self, sample: Sample) -> str:
+        if sample.note:
+            return sample.note
+        return f"{show(sample.value, self.check.unit)}, {self._limit_text()}"
+
+    def _limit_text(self) -> str:
+        """The critical limit in words, or the one that stands in for it."""
+        limits, unit = self.limits, self.check.unit
+        if self.check.is_state:
+            return f"expected {self.threshold()}"
+        for word, limit, at in (("critical", limits.crit, True), ("warning", limits.warn, False)):
+            if limit is not None:
+                return f"{word} {_side(limits.direction, at)} {show(limit, unit)}"
+        return f"target {_side(limits.direction, False)} {show(limits.target, unit)} is missed"
+
+    def _story(self, breach: Breach) -> str:
+        """What happened in a breach, as one line that needs no other."""
+        limits, unit = self.limits, self.check.unit
+        over = breach.ended is not None
+        if breach.kind == "no_data":
+            what = "had no data"
+        elif self.check.is_state:
+            what = breach.sample.note or f"was {show(breach.sample.value)} instead of {self.threshold()}"
+        else:
+            what = f"was {show(breach.sample.value, unit)}, {self._limit_text()},"
+        if breach.red and not limits.sustained:
+            when = f"{seconds(breach.started)} after the gate began"
+        else:
+            when = f"for {seconds(breach.lasted)}"
+            when += "" if breach.red or over else " so far"
+            when += f" (sustained limit {seconds(limits.sustained)})"
+        text = f"{self.check.name} {what} {when}"
+        if over and not breach.red:
+            text += " and recovered"
+        return f"{text}: {breach.sample.note}" if breach.kind == "no_data" and breach.sample.note else text
+
+    def _warning(self) -> str:
+        unit = self.check.unit
+        worst = self._yellow[0]
+        for sample in self._yellow[1:]:
+            worst = self._worse(worst, sample)
+        limit, word = self._passed(worst)
+        side = _side(self.limits.direction, self.limits.direction == "equals")
+        text = f"{self.check.name} was {show(worst.value, unit)}, {word} {side} {show(limit, unit)}"
+        last = self._last.value if self._last else None
+        return f"{text}, in {len(self._yellow)} of {self.with_data} samples; the last was {show(last, unit)}"
+
+    def _passed(self, sample: Sample) -> tuple[float | None, str]:
+        limits = self.limits
+        if _past(limits.direction, sample.value, limits.warn, inclusive=limits.direction == "equals"):
+            return limits.warn, "warning"
+        return limits.target, "off target"
+
+    def _calm(self) -> str:
+        if self._last is None:
+            note = f": {self._last_bad.note}" if self._last_bad else ""
+            return f"{self.check.name} had no data, which on_no_data=pass allows{note}"
+        if self.check.is_state:
+            return f"{self.check.name} was {show(self._last.value)} in all of {self.with_data} samples"
+        unit = self.check.unit
+        worst = show((self._worst or self._last).value, unit)
+        return f"{self.check.name} was {show(self._last.value, unit)} (worst {worst}, {self._limit_text()})"
+
+    def threshold(self) -> Value:
+        """The limit that a green or red check is measured against."""
+        limits = self.limits
+        if limits.expect is not None:
+            return limits.expect
+        if self.check.is_state:
+            return ", ".join(map(str, self.check.expect_status))
+        return next((limit for limit in (limits.crit, limits.warn, limits.target) if limit is not None), None)
+
+    def result(self, *, complete: bool) -> dict[str, Any]:
+        """The check with its verdict and all its evidence, in plain data."""
+        verdict, reason = self.verdict(complete=complete)
+        threshold, value = self.threshold(), self._last.value if self._last else None
+        if verdict in (RED, PENDING) and (self.red or self._open):
+            value = (self.red or self._open).sample.value  # type: ignore[union-attr]
+        elif verdict == YELLOW and self.breaches:
+            value = max(self.breaches, key=lambda breach: breach.lasted).sample.value
+        elif verdict == YELLOW:
+            worst = self._worst or self._yellow[0]
+            value, threshold = worst.value, self._passed(worst)[0]
+        return {
+            "check": self.check.name,
+            "type": self.check.type,
+            "verdict": verdict,
+            "reason": reason,
+            "value": value,
+            "threshold": threshold,
+            "unit": self.check.unit,
+            "direction": "state" if self.check.is_state else self.limits.direction,
+            "target": self.limits.target,
+            "warn": self.limits.warn,
+            "crit": self.limits.crit,
+            "target_met": None if self.limits.target is None or not self.with_data else not self._target_missed,
+            "sustained": self.limits.sustained,
+            "weight": self.check.weight,
+            "samples": self.with_data,
+            "no_data": self._missing,
+            "last": self._last.value if self._last else None,
+            "worst": self._worst.value if self._worst else None,
+            "series": self.series(),
+        }
+
+    def series(self) -> list[list[float | None]]:
+        """All samples, grace included, as [seconds, value] with at most 300 points; the worst of each slice stays."""
+        size = -(-len(self.samples) // MAX_POINTS) or 1
+        points: list[list[float | None]] = []
+        for start in range(0, len(self.samples), size):
+            worst = self.samples[start]
+            for sample in self.samples[start + 1 : start + size]:
+                worst = self._worse(worst, sample)
+            points.append([round(worst.t, 3), self._number(worst)])
+        return points
+
+    def _number(self, sample: Sample) -> float | None:
+        """States are drawn as 1 (as expected) and 0, so that every series is a line of numbers."""
+        if sample.value is None:
+            return None
+        if self.check.is_state:
+            return 1.0 if sample.good else 0.0
+        return float(sample.value)
+
+
+def _past(direction: str, value: Value, limit: float | None, *, inclusive: bool = False) -> bool:
+    if limit is None or not isinstance(value, (int, float)):
+        return False
+    if value == limit:
+        return inclusive
+    if direction == "equals":
+        return False
+    return value > limit if direction == "above" else value < limit
+
+
+def _side(direction: str, inclusive: bool) -> str:
+    if direction == "equals":
+        return "at"
+    return f"at or {direction}" if inclusive else direction
+
+
+def worst_of(verdicts: Sequence[str]) -> str:
+    """The verdict of a set: its worst, where pending is worse than yellow because it may yet turn red."""
+    return max(verdicts, key=SEVERITY.__getitem__)
+
+
+def summary(judges: Sequence[Judge], *, elapsed: float, complete: bool) -> dict[str, Any]:
+    """The result of the whole gate."""
+    gates = [judge.result(complete=complete) for judge in judges]
+    weight = sum(gate["weight"] for gate in gates)
+    earned = sum(gate["weight"] * CREDIT[gate["verdict"]] for gate in gates)
+    breaches = [
+        {
+            "check": judge.check.name,
+            "kind": breach.kind,
+            "started": round(breach.started, 3),
+            "ended": None if breach.ended is None else round(breach.ended, 3),
+            "seconds": round(breach.lasted, 3),
+            "value": breach.sample.value,
+            "threshold": judge.threshold(),
+            "unit": judge.check.unit,
+            "red": breach.red,
+            "reason": judge._story(breach),
+        }
+        for judge in judges
+        for breach in judge.breaches
+    ]
+    return {
+        "verdict": worst_of([gate["verdict"] for gate in gates]),
+        "score": round(100 * earned / weight, 1),
+        "gates": gates,
+        "breaches": sorted(breaches, key=lambda breach: breach["started"]),
+        "samples": sum(gate["samples"] for gate in gates),
+        "seconds": round(elapsed, 3),
+    }
