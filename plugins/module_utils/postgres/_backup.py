@@ -1,0 +1,309 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Optional, TypeVar
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, sha256_file, write_atomic
+from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
+from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database
+from ansible_collections.sluice.release.plugins.module_utils.postgres._databases import read_properties
+from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Inventory, earliest, parse_objects
+from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
+    Tools,
+    dump_argv,
+    find_tools,
+    growth,
+    list_argv,
+    mebibytes,
+    missing_tables,
+    needed_bytes,
+    run_tool,
+    schema_argv,
+)
+from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
+    Snapshot,
+    database_size,
+    list_tables,
+    read_contents,
+    read_extensions,
+    read_large_objects,
+    read_sequences,
+    shared_snapshot,
+)
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import DUMP, FILE, Manifest
+from ansible_collections.sluice.release.plugins.module_utils.postgres._retention import Candidate, plan
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
+
+T = TypeVar("T")
+
+# Seconds that another backup into the same directory may still need.
+_LOCK_TIMEOUT = 60.0
+
+# Seconds between two looks at a tool that runs beside us.
+_TICK = 0.2
+
+
+@dataclass(frozen=True)
+class BackupOptions:
+    """What a person asks for. ``timeout`` in seconds, for each run of a tool."""
+
+    url: DatabaseUrl
+    path: str
+    backup_id: Optional[str] = None
+    release: str = ""
+    bin_path: Optional[str] = None
+    free_mb_min: int = 256
+    timeout: Optional[float] = None
+    keep: Optional[int] = None
+    keep_days: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the work is done with."""
+
+    connect: Connect
+    runner: CommandRunner
+    progress: Progress
+    warn: Callable[[str], None]
+    check_mode: bool = False
+
+
+def make_backup(options: BackupOptions, means: Means) -> dict[str, Any]:
+    """Dump one snapshot of a database, together with the count and digest of every table in that snapshot.
+
+    Until the backup is whole it lies under a name that nothing takes for a backup. Returns the module's result;
+    raises SluiceError, and then nothing is left of it.
+    """
+    now = datetime.now(timezone.utc)
+    backup_id = _store.check_id(options.backup_id) if options.backup_id else _store.new_id(options.path, now)
+    with _alone(options, means):
+        found = _store.find_backup(options.path, backup_id)
+        if found is None:
+            with means.connect(options.url) as database:
+                result = _make(options, means, database, backup_id, now)
+        else:
+            result = found.as_result()
+        removed = _retain(options, means, now)
+    made = found is None
+    return {
+        "changed": made or bool(removed),
+        "backup": result,
+        "removed": removed,
+        "diff": {
+            "before": {"removed": removed} if removed else {},
+            "after": {"backup": result["path"]} if made else {},
+        },
+    }
+
+
+@contextlib.contextmanager
+def _alone(options: BackupOptions, means: Means) -> Iterator[None]:
+    """Make one backup at a time in a directory, and clear away what a killed run left there."""
+    if means.check_mode:
+        yield
+        return
+    with host_lock(options.path, f"back up {options.url.shown}", _LOCK_TIMEOUT):
+        _store.remove_leftovers(options.path)
+        yield
+
+
+def _make(options: BackupOptions, means: Means, database: Database, backup_id: str, now: datetime) -> dict[str, Any]:
+    started = time.monotonic()
+    tools = find_tools(database.server_version, options.bin_path, means.runner)
+    size = database_size(database)
+    estimate = _check_space(options, size)
+    if means.check_mode:
+        return {
+            "id": backup_id,
+            "path": os.path.join(options.path, backup_id),
+            "bytes": estimate,
+            "sha256": None,
+            "tables": len(list_tables(database)),
+            "rows": None,
+            "created": None,
+            "seconds": 0.0,
+            "verified": False,
+        }
+    partial = _store.partial_path(options.path, backup_id)
+    try:
+        os.mkdir(partial, 0o700)
+        file = os.path.join(partial, DUMP)
+        lsn, inventory = _dump(options, means, database, tools, backup_id, file)
+        manifest = Manifest(
+            id=backup_id,
+            created=now.isoformat(timespec="seconds"),
+            release=options.release,
+            database=options.url.database,
+            properties=read_properties(database, options.url.database),
+            database_bytes=size,
+            server_version=_version_text(database.server_version),
+            tool_version=tools.version,
+            file=DUMP,
+            size=_settle(file),
+            sha256=sha256_file(file),
+            lsn=lsn,
+            seconds=round(time.monotonic() - started, 3),
+            inventory=inventory,
+        )
+        write_atomic(os.path.join(partial, FILE), manifest.render())
+        _store.publish(options.path, backup_id)
+    except OSError as error:
+        _discard(partial)
+        raise SluiceError(
+            f"back up {options.url.shown}",
+            f"{error.strerror} ({error.filename or partial})",
+            "Free space, or place the backups elsewhere",
+        ) from error
+    except BaseException:
+        _discard(partial)
+        raise
+    backup = _store.find_backup(options.path, backup_id)
+    if backup is None:
+        raise SluiceError(f"back up {options.url.shown}", f"{backup_id} vanished from {options.path} at once")
+    return backup.as_result()
+
+
+def _discard(partial: str) -> None:
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _version_text(server_version: int) -> str:
+    return f"{server_version // 10000}.{server_version % 10000}"
+
+
+def _settle(file: str) -> int:
+    """Make the archive durable and private, and return its size. SluiceError when it is empty."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+    if size == 0:
+        raise SluiceError("use the dump", f"{file} is empty")
+    return size
+
+
+def _check_space(options: BackupOptions, database_bytes: int) -> int:
+    """Return how large the backup will be, in bytes. SluiceError when there is no room for it."""
+    earlier = ((backup.manifest.size, backup.manifest.database_bytes) for backup in _store.list_backups(options.path))
+    estimate = needed_bytes(database_bytes, earlier)
+    place = os.path.abspath(options.path)
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    status = os.statvfs(place)
+    free = status.f_bavail * status.f_frsize
+    reserve = options.free_mb_min * 2**20
+    if free < estimate + reserve:
+        raise SluiceError(
+            f"back up {options.url.shown}",
+            f"{options.path} has {mebibytes(free)} free; the backup needs about {mebibytes(estimate)}, and"
+            f" {mebibytes(reserve)} must stay free",
+            "Free space, place the backups elsewhere, or lower free_mb_min",
+            free_bytes=free,
+            needed_bytes=estimate + reserve,
+        )
+    return estimate
+
+
+def _dump(
+    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, file: str
+) -> tuple[str, Inventory]:
+    """Dump and digest one and the same snapshot, side by side. Returns its log position and what is in it."""
+    doing = f"back up {options.url.shown}"
+    application = f"sluice backup {backup_id}"[:63]
+    conninfo = options.url.conninfo(application)
+    with shared_snapshot(database) as snapshot, options.url.tool_environment() as env:
+        first = read_sequences(database)
+
+        def dump() -> None:
+            run_tool(
+                means.runner, dump_argv(tools, conninfo, snapshot.id, file), doing, env=env, timeout=options.timeout
+            )
+
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            task = pool.submit(dump)
+            try:
+                inventory = _digest(database, snapshot, task, means.progress, file)
+                attend(task, lambda: means.progress.update(f"dump: {mebibytes(growth(file))} written"))
+            except BaseException:
+                # The pool waits for pg_dump, which would dump on to its end for nobody.
+                _end_sessions(means.connect, options.url, application)
+                raise
+        schema = run_tool(
+            means.runner, schema_argv(tools, conninfo, snapshot.id), doing, env=env, timeout=options.timeout
+        )
+        listing = run_tool(means.runner, list_argv(tools, file), doing, timeout=options.timeout)
+        missing = missing_tables((table.name for table in snapshot.tables), listing.stdout)
+        if missing:
+            raise SluiceError(doing, f"pg_dump ended well and left out {', '.join(missing)}")
+        sequences = earliest(first, read_sequences(database))
+    return snapshot.lsn, Inventory(
+        tables=inventory.tables,
+        large_objects=inventory.large_objects,
+        sequences=sequences,
+        objects=parse_objects(schema.stdout),
+        extensions=inventory.extensions,
+    )
+
+
+def _digest(database: Database, snapshot: Snapshot, dump: Future[None], progress: Progress, file: str) -> Inventory:
+    def report(line: str, done: float, total: float) -> None:
+        if dump.done():
+            # A dump that failed early is no reason to read all other tables first.
+            dump.result()
+        progress.update(f"dump: {mebibytes(growth(file))} written; digest: {line}", done, total)
+
+    return Inventory(
+        tables=read_contents(database, snapshot.tables, report),
+        large_objects=read_large_objects(database),
+        extensions=read_extensions(database),
+    )
+
+
+def attend(task: Future[T], tick: Callable[[], None]) -> T:
+    """Wait for what runs in a thread, and call ``tick`` now and then."""
+    while True:
+        try:
+            return task.result(timeout=_TICK)
+        except NotYet:
+            tick()
+
+
+def _end_sessions(connect: Connect, url: DatabaseUrl, application: str) -> None:
+    with contextlib.suppress(SluiceError), connect(url) as database:
+        database.rows(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = %s",
+            (application,),
+        )
+
+
+def _retain(options: BackupOptions, means: Means, now: datetime) -> list[str]:
+    """Remove the backups that the limits no longer keep. Returns their ids."""
+    candidates: Sequence[Candidate] = [
+        Candidate(backup.id, backup.created, backup.verified) for backup in _store.list_backups(options.path)
+    ]
+    decisions = plan(candidates, now=now, keep=options.keep, keep_days=options.keep_days)
+    return [
+        decision.id
+        for decision in decisions
+        if not decision.keep and (means.check_mode or _store.remove(options.path, decision.id))
+    ]

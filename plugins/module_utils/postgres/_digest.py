@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+# Tables whose rows pg_dump dumps. Partitioned tables hold no rows of their own, materialised views are computed
+# again at a restore, and what belongs to an extension comes from CREATE EXTENSION.
+TABLES_SQL = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_table_size(c.oid)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+
+SEQUENCES_SQL = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqincrement, s.seqcycle
+FROM pg_catalog.pg_sequence s
+JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+
+EXTENSIONS_SQL = "SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1"
+
+# The object identifier belongs to the content: tables refer to large objects by it.
+LARGE_OBJECTS_SQL = """
+SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(
+    oid::pg_catalog.text || ':' || pg_catalog.md5(pg_catalog.lo_get(oid)), 0)), 0)
+FROM pg_catalog.pg_largeobject_metadata
+"""
+
+
+def digest_sql(table: str) -> str:
+    """Return the statement for the number of rows of a table and the digest of their content.
+
+    A sum over a 64-bit hash of each row as text: it needs no order and no key, counts duplicates, and runs in parallel.
+    It finds accidents; against an attacker stands the SHA-256 of the files. ``table`` is quoted already. The alias
+    has a space, because a column of the same name as the alias would be read instead of the row.
+    """
+    row = 'pg_catalog.hashtextextended("sluice row"::pg_catalog.text COLLATE "C", 0)'
+    return f'SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum({row}), 0) FROM ONLY {table} AS "sluice row"'  # noqa: S608
+
+
+def sequences_sql(names: Sequence[str]) -> str:
+    """Return the statement that reads where all sequences are. ``names`` are quoted already and not empty."""
+    return " UNION ALL ".join(
+        f"SELECT {index}::pg_catalog.int4, last_value, is_called FROM {name}"  # noqa: S608 - quoted by the server
+        for index, name in enumerate(names)
+    )
+
+
+@dataclass(frozen=True)
+class Content:
+    """How many rows, and the digest over them."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class SequenceState:
+    """Where a sequence is: ``next`` is what it will give out next."""
+
+    next: int
+    increment: int = 1
+    cycle: bool = False
+
+    def reaches(self, other: SequenceState) -> bool:
+        """Whether this one, restored, gives out nothing that ``other`` has given out already."""
+        if self.cycle or other.cycle:
+            return True
+        return self.next >= other.next if self.increment > 0 else self.next <= other.next
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that a restored database must have, read in one snapshot."""
+
+    tables: Mapping[str, Content]
+    large_objects: Content = Content(0, "0")
+    sequences: Mapping[str, SequenceState] = field(default_factory=dict)
+    objects: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the definition of each table, index, view, function, grant and so on."""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(content.rows for content in self.tables.values())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which a database is not what its backup says."""
+
+    kind: str
+    """``table``, ``large_objects``, ``sequence`` or ``object``."""
+    name: str
+    what: str
+    """``missing``, ``unexpected``, ``rows``, ``content``, ``behind`` or ``definition``."""
+    expected: str | int | None = None
+    found: str | int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "what": self.what,
+            "expected": self.expected,
+            "found": self.found,
+        }
+
+    def __str__(self) -> str:
+        thing = "the large objects" if self.kind == "large_objects" else f"{self.kind} {self.name}"
+        return {
+            "missing": f"{thing} is missing",
+            "unexpected": f"{thing} is not in the backup's manifest",
+            "rows": f"{thing} has {self.found} rows instead of {self.expected}",
+            "content": f"{thing} has {self.found} rows as expected, with other content",
+            "behind": f"{thing} would give out {self.found}, and {self.expected} is due",
+            "definition": f"{thing} is defined otherwise",
+        }[self.what]
+
+
+def compare(expected: Inventory, found: Inventory) -> list[Difference]:
+    """Return every difference between what a backup promises and what a database holds, tables first."""
+    differences = [
+        *_compare_names("table", expected.tables, found.tables),
+        *_compare_contents("table", expected.tables, found.tables),
+        *_compare_contents("large_objects", {"": expected.large_objects}, {"": found.large_objects}),
+        *_compare_names("sequence", expected.sequences, found.sequences),
+    ]
+    for name in sorted(expected.sequences.keys() & found.sequences.keys()):
+        due, given = expected.sequences[name], found.sequences[name]
+        if not given.reaches(due):
+            differences.append(Difference("sequence", name, "behind", due.next, given.next))
+    differences += _compare_names("object", expected.objects, found.objects)
+    differences += [
+        Difference("object", name, "definition")
+        for name in sorted(expected.objects.keys() & found.objects.keys())
+        if expected.objects[name] != found.objects[name]
+    ]
+    return differences
+
+
+def _compare_names(kind: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:
+    return [
+        *(Difference(kind, name, "missing") for name in sorted(expected.keys() - found.keys())),
+        *(Difference(kind, name, "unexpected") for name in sorted(found.keys() - expected.keys())),
+    ]
+
+
+def _compare_contents(kind: str, expected: Mapping[str, Content], found: Mapping[str, Content]) -> Iterable[Difference]:
+    for name in sorted(expected.keys() & found.keys()):
+        due, given = expected[name], found[name]
+        if due.rows != given.rows:
+            yield Difference(kind, name, "rows", due.rows, given.rows)
+        elif due.digest != given.digest:
+            yield Difference(kind, name, "content", due.rows, given.rows)
+
+
+def earliest(first: Mapping[str, SequenceState], second: Mapping[str, SequenceState]) -> dict[str, SequenceState]:
+    """Return the least advanced state of each sequence that two readings agree to exist.
+
+    A sequence is outside every snapshot: the dump holds whatever it was when pg_dump came to it, between the two
+    readings. One that was set back in between must not look like damage.
+    """
+    return {name: (second[name] if one.reaches(second[name]) else one) for name, one in first.items() if name in second}
+
+
+_HEADING = re.compile(r"^-- Name: (?P<name>.*); Type: (?P<type>.*?); Schema: (?P<schema>.*?); Owner: .*$")
+# What a parsed and printed expression does not keep: PostgreSQL moves casts and parentheses about when it reads its own
+# output, so the same CHECK constraint looks different before and after a restore.
+_CAST = re.compile(r'::(?:\w+\.)?(?:"[^"]+"|\w+)(?: varying| precision| with(?:out)? time zone)?(?:\[\])*')
+_LOOSE = re.compile(r"[()\s]+")
+
+
+def parse_objects(schema_dump: str) -> dict[str, str]:
+    r"""Read ``pg_dump --schema-only`` and return the digest of every object's definition, by type and name.
+
+    Independent of their order, of comments and of the random ``\restrict`` token.
+    """
+    definitions: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in schema_dump.splitlines():
+        heading = _HEADING.match(line)
+        if heading:
+            schema = "" if heading["schema"] == "-" else f"{heading['schema']}."
+            lines = definitions.setdefault(f"{heading['type']} {schema}{heading['name']}", [])
+        elif not line.startswith(("--", "\\", "SET default_")):
+            lines.append(_loosened(line))
+    return {name: hashlib.sha256("".join(lines).encode()).hexdigest()[:16] for name, lines in definitions.items()}
+
+
+def _loosened(line: str) -> str:
+    return _LOOSE.sub("", _CAST.sub("", line))
+
+
+def fingerprint(objects: Mapping[str, str]) -> str:
+    """Return one digest over all definitions."""
+    return hashlib.sha256("\n".join(f"{name} {objects[name]}" for name in sorted(objects)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a table loses when a backup takes the place of a database."""
+
+    table: str
+    what: str
+    """``rows``: fewer rows. ``content``: as many rows or more in the backup, but others. ``table``: no such table.
+    ``unreadable``: nobody knows, for the table cannot be read."""
+    rows_now: Optional[int]
+    rows_in_backup: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "what": self.what,
+            "rows_now": self.rows_now,
+            "rows_in_backup": self.rows_in_backup,
+            "rows_lost": None if self.rows_now is None else max(self.rows_now - self.rows_in_backup, 0),
+        }
+
+
+def losses(now: Mapping[str, Optional[Content]], backup: Mapping[str, Content]) -> list[Loss]:
+    """Return what is in a database now and will not be there after the restore, by table.
+
+    ``now`` has None for a table that cannot be read.
+    """
+    found = []
+    for table, content in sorted(now.items()):
+        kept = backup.get(table)
+        rows = kept.rows if kept else 0
+        if content is None:
+            found.append(Loss(table, "unreadable", None, rows))
+        elif kept is None:
+            found.append(Loss(table, "table", content.rows, 0))
+        elif content.rows > rows:
+            found.append(Loss(table, "rows", content.rows, rows))
+        elif content != kept:
+            found.append(Loss(table, "content", content.rows, rows))
+    return found

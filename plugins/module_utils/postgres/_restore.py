@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database, DatabaseError
+from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Loss, compare, losses
+from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import Tools, find_tools
+from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
+    list_tables,
+    read_content_or_none,
+)
+from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import derived_name, quote_identifier
+from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
+from ansible_collections.sluice.release.plugins.module_utils.postgres._verify import (
+    check_archive,
+    check_file,
+    read_inventory,
+    restore_into,
+    unlike,
+    using,
+)
+
+RESTORE = "__restore_"
+REPLACED = "__replaced_"
+
+# As long as the usual id: how much is cut off a long name depends on it.
+_SAMPLE_ID = "20000101T000000Z"
+
+_OBJECT_IN_USE = "55006"
+
+# Seconds between two rounds of ending sessions during the swap.
+_ROUND = 0.05
+
+# Rounds of the swap; each waits up to 5 s inside the server for the last session to go.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """What a person asks for.
+
+    ``admin`` may create and rename databases. ``of_database``: name of the database that the backup must be of.
+    ``timeout`` in seconds, for each run of a tool.
+    """
+
+    url: DatabaseUrl
+    admin: DatabaseUrl
+    path: str
+    backup_id: str
+    of_database: str
+    bin_path: Optional[str] = None
+    timeout: Optional[float] = None
+    jobs: int = 2
+
+
+def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
+    """Put a backup in the place of a database, and keep what it replaces.
+
+    The backup is restored beside the database and compared with its manifest first. Up to the swap, an error leaves
+    the database untouched. Returns the module's result.
+    """
+    started = time.monotonic()
+    live = options.url.database
+    doing = f"restore backup {options.backup_id} as database {live}"
+    backup = _store.resolve(options.path, options.backup_id, means.warn)
+    if backup.manifest.database != options.of_database:
+        raise SluiceError(
+            doing,
+            f"it is a backup of database {backup.manifest.database}",
+            f"Choose another backup, or set of_database to {backup.manifest.database} if you mean it",
+        )
+    with using(backup, "restore", means), means.connect(options.admin) as admin:
+        tools = find_tools(admin.server_version, options.bin_path, means.runner)
+        check_file(backup)
+        check_archive(backup, tools, means, options.timeout)
+        there = _databases.exists(admin, live)
+        lost = _losses(options.url, backup, means) if there else []
+        replaced = None
+        if there:
+            replaced = derived_name(live, REPLACED + datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"))
+        if not means.check_mode:
+            properties = _databases.read_properties(admin, live) if there else backup.manifest.properties
+            _replace(options, means, admin, tools, backup, properties, replaced)
+            if replaced:
+                # Once more, now that nobody writes there: what was written up to the swap counts, too.
+                lost = _losses(options.url.with_database(replaced), backup, means)
+    return {
+        "changed": True,
+        "restored": {"database": live, "backup_id": backup.id, "created": backup.manifest.created},
+        "replaced": replaced,
+        "losses": [loss.as_dict() for loss in lost],
+        "seconds": round(time.monotonic() - started, 3),
+        "diff": {
+            "before": {"database": live if there else None},
+            "after": {"database": live, "backup_id": backup.id, "replaced": replaced},
+        },
+    }
+
+
+def _replace(
+    options: RestoreOptions,
+    means: Means,
+    admin: Database,
+    tools: Tools,
+    backup: Backup,
+    properties: Mapping[str, Any],
+    replaced: Optional[str],
+) -> None:
+    live = options.url.database
+    doing = f"restore backup {backup.id} as database {live}"
+    name = derived_name(live, RESTORE + backup.id)
+    _databases.check_server_space(admin, backup.manifest.database_bytes, doing)
+    _databases.drop_leftovers(admin, derived_name(live, RESTORE + _SAMPLE_ID)[: -len(_SAMPLE_ID)])
+    _databases.take_lock(admin, live, doing)
+    with _databases.temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
+        target = options.admin.with_database(name)
+        restore_into(backup, tools, target, options.jobs, options.timeout, means, doing)
+        differences = compare(backup.manifest.inventory, read_inventory(target, tools, options.timeout, means, doing))
+        if differences:
+            raise unlike(backup, differences)
+        with means.connect(target) as restored:
+            # Without statistics the first minutes after the swap would be slow ones.
+            restored.run("ANALYZE")
+        _give_properties(admin, name, properties, doing)
+        means.progress.update(f"swap {name} with {live}")
+        swap(admin, means.connect, live, name, replaced)
+
+
+def _give_properties(admin: Database, name: str, properties: Mapping[str, Any], doing: str) -> None:
+    try:
+        for statement in _databases.property_statements(name, properties):
+            admin.run(statement)
+    except DatabaseError as error:
+        raise SluiceError(
+            doing, f"the settings of the database could not be kept: {error.cause}", "Use a superuser as admin_url"
+        ) from error
+    found = _databases.read_properties(admin, name)
+    # Locale and tablespace are those of the backup; what follows belongs to the place that it takes.
+    lost = [key for key in ("owner", "connection_limit", "settings", "comment") if found[key] != properties[key]]
+    # A grant to the owner alone may be spelled by its absence.
+    if sorted(found["grants"] or []) != sorted(properties["grants"] or []):
+        lost.append("grants")
+    if lost:
+        raise SluiceError(doing, f"the database would lose its {', '.join(lost)}", "Use a superuser as admin_url")
+
+
+def swap(admin: Database, connect: Connect, live: str, restored: str, replaced: Optional[str]) -> None:
+    """Rename ``live`` to ``replaced`` and ``restored`` to ``live``, both or neither.
+
+    It is one transaction, and nothing but this transaction keeps others out: RENAME locks the database against new
+    sessions (they wait until it ends, and then find the new one or get one error) and waits for the present ones,
+    which another session ends meanwhile. So whatever kills us, the server itself takes everything back; no database is
+    left that refuses connections.
+    """
+    renames = [(restored, live)]
+    if replaced:
+        renames.insert(0, (live, replaced))
+    statements = [f"ALTER DATABASE {quote_identifier(a)} RENAME TO {quote_identifier(b)}" for a, b in renames]
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with _ending_sessions(connect, admin.url, [live, restored]):
+                admin.run("BEGIN")
+                for statement in statements:
+                    admin.run(statement)
+                admin.run("COMMIT")
+        except DatabaseError as error:
+            with contextlib.suppress(DatabaseError):
+                admin.run("ROLLBACK")
+            if error.sqlstate == _OBJECT_IN_USE and attempt < _ATTEMPTS:
+                continue
+            if not error.sqlstate and _has_swapped(connect, admin.url, restored, live):
+                return
+            raise _swap_failed(admin, live, restored, error) from error
+        return
+
+
+def _has_swapped(connect: Connect, url: DatabaseUrl, restored: str, live: str) -> bool:
+    """Ask the server what became of a COMMIT whose answer was lost."""
+    try:
+        with connect(url) as admin:
+            return _databases.exists(admin, live) and not _databases.exists(admin, restored)
+    except SluiceError as error:
+        raise SluiceError(
+            f"swap database {live}",
+            f"the connection was lost, and the server does not answer any more ({error.cause})",
+            f"When it does: if there still is a database {restored}, nothing was swapped and this can be run again;"
+            " if not, the swap took place",
+        ) from error
+
+
+def _swap_failed(admin: Database, live: str, restored: str, error: DatabaseError) -> SluiceError:
+    cause, remedy = error.cause, error.remedy or "Remove the cause, then run this again"
+    with contextlib.suppress(DatabaseError):
+        sessions = _databases.sessions_of(admin, [live, restored])
+        if error.sqlstate == _OBJECT_IN_USE and sessions:
+            named = ", ".join(f"{pid} ({user}, {name or 'no name'})" for pid, _database, user, name in sessions[:5])
+            cause += f"; sessions that stayed: {named}"
+            remedy = "Grant pg_signal_backend to the user, use a superuser as admin_url, or end these sessions"
+    return SluiceError(f"swap database {live}", f"{cause}. It is as it was", remedy)
+
+
+@contextlib.contextmanager
+def _ending_sessions(connect: Connect, url: DatabaseUrl, names: list[str]) -> Iterator[None]:
+    """End every session in the databases, again and again, as long as the block lasts."""
+    done = threading.Event()
+
+    def rounds(database: Database) -> None:
+        while True:
+            for pid, *_rest in _databases.sessions_of(database, names):
+                # One that we may not end makes the rename fail, and is named then.
+                with contextlib.suppress(DatabaseError):
+                    database.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
+            if done.wait(_ROUND):
+                return
+
+    def work() -> None:
+        # Without it the rename fails, with a cause of its own.
+        with contextlib.suppress(SluiceError), connect(url) as database:
+            rounds(database)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _losses(url: DatabaseUrl, backup: Backup, means: Means) -> list[Loss]:
+    """Compare what a database holds with what the backup holds.
+
+    A database or table that cannot be read must not stand in the way of the restore that is to mend it.
+    """
+    contents = {}
+    try:
+        with means.connect(url) as database:
+            tables = list_tables(database)
+            for number, table in enumerate(tables, start=1):
+                means.progress.update(f"count losses: table {number} of {len(tables)}", number, len(tables))
+                contents[table.name] = read_content_or_none(database, table)
+    except SluiceError as error:
+        means.warn(f"Nobody knows what is lost: {error}")
+        return []
+    return losses(contents, backup.manifest.inventory.tables)

@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_backup
+short_description: Back up a PostgreSQL database so that the backup can be proven
+version_added: 0.1.0
+author:
+  - The Sluice Authors (@sluice-release)
+description:
+  - Dumps one snapshot of a database with C(pg_dump) and, side by side and in the very same snapshot, counts and digests
+    the rows of every table. M(sluice.release.pg_verify) compares a restored copy with that; writes that go on meanwhile
+    make no difference.
+  - A backup is a directory O(path)/O(backup_id) with C(database.dump) and, written last, C(manifest.json). Until it is
+    whole it lies under a name that nothing takes for a backup, so a killed run, a full disk or a wrong password leaves
+    none.
+  - Refuses to begin when the file system has too little room.
+  - The password is in no argument list, message, result or manifest.
+  - Roles and tablespaces belong to the server, not to the database, and are not in the backup.
+extends_documentation_fragment:
+  - sluice.release._attributes
+  - sluice.release._attributes.action_group
+  - sluice.release._attributes.action_plugin
+  - sluice.release._postgres
+  - sluice.release._progress
+attributes:
+  idempotent:
+    support: partial
+    details: With O(backup_id), the second run finds the backup and changes nothing. Without it, every run makes one.
+options:
+  database_url:
+    description: URL of the database, C(postgresql://user:password@host:port/database).
+    type: str
+    required: true
+  backup_id:
+    description:
+      - Name of the backup, for example that of the release.
+      - A backup of that name that is there already is left alone and returned.
+      - By default the time, C(YYYYMMDDTHHMMSSZ).
+    type: str
+  release:
+    description: Release that the backup is made for; recorded in the manifest.
+    type: str
+    default: ''
+  free_mb_min:
+    description:
+      - MiB that must stay free on the file system of O(path).
+      - The size of the backup is estimated by the one before it, or else by the size of the database.
+    type: int
+    default: 256
+  keep:
+    description:
+      - Number of verified backups to keep. An older backup is removed only when so many verified ones are newer; never
+        fewer than three, whatever the number here.
+      - Without O(keep) and O(keep_days) none is removed.
+    type: int
+  keep_days:
+    description: Days for which a backup is kept even if O(keep) would let it go.
+    type: int
+seealso:
+  - module: sluice.release.pg_verify
+  - module: sluice.release.pg_restore
+"""
+
+EXAMPLES = r"""
+- name: Back up the database before the release
+  sluice.release.pg_backup:
+    database_url: "{{ sluice_database_url }}"
+    path: /var/lib/sluice/dealradarus/backups
+    backup_id: "{{ release_id }}"
+    release: "{{ release_id }}"
+    keep: 7
+    keep_days: 30
+
+- name: Back up with the tools of a certain version
+  sluice.release.pg_backup:
+    database_url: "{{ sluice_database_url }}"
+    path: /var/lib/sluice/dealradarus/backups
+    bin_path: /usr/lib/postgresql/17/bin
+"""
+
+RETURN = r"""
+backup:
+  description: The backup; in check mode the one that would be made.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its name.
+      type: str
+      sample: 20261122T013000Z
+    path:
+      description: Its directory.
+      type: str
+      sample: /var/lib/sluice/dealradarus/backups/20261122T013000Z
+    bytes:
+      description: Size of the archive; in check mode the estimate.
+      type: int
+    sha256:
+      description: Checksum of the archive; null in check mode.
+      type: str
+    tables:
+      description: Number of tables.
+      type: int
+    rows:
+      description: Number of rows in all tables; null in check mode.
+      type: int
+    created:
+      description: When it was begun; null in check mode.
+      type: str
+      sample: '2026-11-22T01:30:00+00:00'
+    seconds:
+      description: Seconds that it took.
+      type: float
+    verified:
+      description: Whether M(sluice.release.pg_verify) has read or restored it since. False for a new one.
+      type: bool
+removed:
+  description: Names of the backups that O(keep) and O(keep_days) let go.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
+from ansible_collections.sluice.release.plugins.module_utils._module import run
+from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import BackupOptions, make_backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import TOOLS, database_url, means
+
+NAMES = ("path", "backup_id", "release", "bin_path", "free_mb_min", "timeout", "keep", "keep_days")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **TOOLS,
+            **PROGRESS,
+            "database_url": {"type": "str", "required": True, "no_log": True},
+            "backup_id": {"type": "str"},
+            "release": {"type": "str", "default": ""},
+            "free_mb_min": {"type": "int", "default": 256},
+            "keep": {"type": "int"},
+            "keep_days": {"type": "int"},
+        },
+        supports_check_mode=True,
+    )
+    run(
+        module,
+        lambda params: make_backup(
+            BackupOptions(url=database_url(params), **{name: params[name] for name in NAMES}),
+            means(module),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
