@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,7 @@ def run(module: AnsibleModule, function: Callable[[dict[str, Any]], Mapping[str,
     try:
         result = function(module.params)
     except SluiceError as error:
+        # The cause belongs to the error: Ansible adds it to the traceback when a person asks for tracebacks.
         fields = {key: value for key, value in error.fields.items() if key not in ("msg", "exception", "failed")}
-        cause = error.__cause__
-        if cause is not None and module._verbosity >= 3:  # pylint: disable=protected-access
-            fields["exception"] = "".join(traceback.format_exception(type(cause), cause, cause.__traceback__))
         module.fail_json(msg=str(error), **fields)
     module.exit_json(**result)

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
 
 # From this similarity on a variable counts as a misspelt option of a role.
 _NEAR_MISS = 0.85
@@ -31,19 +32,47 @@ _FOREIGN = re.compile(
 
 @dataclass(frozen=True)
 class Host:
-    """What the controller knows of a host: the journal's state (None: nothing), whether it still takes part, and why
-    it failed (None: it did not).
+    """What the controller knows of a host.
+
+    ``state`` is what the journal says (None: nothing), ``alive`` whether the host still takes part, ``failure`` why it
+    failed (None: it did not). ``target`` is where the run goes, ``changed`` whether the switch changed anything,
+    ``back`` how taking it back went (None: it was not), ``verdicts`` what its gates said.
     """
 
     state: Mapping[str, Any] | None
     alive: bool = True
     failure: str | None = None
+    target: Mapping[str, Any] | None = None
+    changed: bool = False
+    back: Mapping[str, Any] | None = None
+    verdicts: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the host runs already, by its journal, the code and the configuration that the run goes to."""
+        current = (self.state or {}).get("current")
+        return bool(self.target and current and _place(self.target) == _place(current))
 
     @property
     def open(self) -> Mapping[str, Any] | None:
         """The release that the host's journal has open."""
         opened = (self.state or {}).get("open")
         return opened if isinstance(opened, Mapping) else None
+
+
+def _place(target: Mapping[str, Any]) -> tuple[Any, Any]:
+    return (target.get("artifact") or {}).get("id"), (target.get("config") or {}).get("version")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a release ends on one host. ``good``: the application runs what was asked for, and the job may say so."""
+
+    outcome: str
+    verdict: str
+    good: bool
+    message: str
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -114,8 +143,13 @@ def check_barrier(stage: str, hosts: Mapping[str, Host]) -> None:
         return
     said = "; ".join(f"host {name} {_why(host)}" for name, host in sorted(missing.items()))
     moved = sorted(name for name, host in hosts.items() if (host.open or {}).get("moved"))
-    remedy = f"{_hosts(moved)} had moved and will be taken back" if moved else "Nothing was moved on any host"
+    remedy = f"Taking back: {_hosts(moved)}" if moved else "Nothing was moved on any host"
     raise SluiceError(f"start {stage}", said, remedy, not_ready=sorted(missing))
+
+
+def settled(hosts: Mapping[str, Host]) -> bool:
+    """Return whether the run has nothing to move on any host."""
+    return bool(hosts) and all(host.settled for host in hosts.values())
 
 
 def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
@@ -135,19 +169,51 @@ def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
         elif not failed:
             verdicts[name] = Verdict("finish", "no host has failed")
         else:
-            verdicts[name] = _back(opened, "; ".join(f"host {who} {_why(hosts[who])}" for who in failed))
+            verdicts[name] = _end_failed(opened, "; ".join(f"host {who} {_why(hosts[who])}" for who in failed))
     return verdicts
 
 
-def fleet_outcome(hosts: Mapping[str, Host], verdicts: Mapping[str, Verdict]) -> str:
-    """Return how the release ends for the fleet as a whole: succeeded, rolled_back, failed or unchanged."""
-    actions = {verdict.action for verdict in verdicts.values()}
-    if "take_back" in actions:
-        return "rolled_back"
-    if "abandon" in actions or any(host.failure or not host.alive for host in hosts.values()):
-        return "failed"
-    moved = any((host.open or {}).get("moved") for host in hosts.values())
-    return "succeeded" if "finish" in actions and moved else "unchanged"
+def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
+    """Return how the release ends on host ``name``, after ``action`` (finish, take_back or abandon) was carried out."""
+    own = hosts[name]
+    if action == "finish":
+        moves_nothing = settled(hosts) and not any(host.changed for host in hosts.values())
+        outcome = "unchanged" if moves_nothing else "succeeded"
+        return Ending(outcome, _worst(own.verdicts), True, "", {})
+    opened = own.open or {}
+    moved = {host_name: host for host_name, host in hosts.items() if (host.open or {}).get("moved")}
+    failures = "; ".join(f"host {who} {_why(host)}" for who, host in sorted(hosts.items()) if not _is_well(host))
+    cause = failures or f"release {opened.get('release')} was interrupted"
+    asked = f"release version {opened['version']}" if opened.get("version") else f"{opened.get('kind') or 'release'}"
+    if not moved:
+        error = SluiceError(asked, cause, "Nothing was moved; the application is as it was")
+        return Ending("failed", "red", False, str(error), {})
+    not_back = {who: host for who, host in moved.items() if not (host.back or {}).get("verified")}
+    if not_back:
+        said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())
+        remedy = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')}). Run rollback.yml"
+        return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), _restored(own))
+    versions = ", ".join(sorted({str((host.back or {}).get("to")) for host in moved.values()}))
+    # A rollback that was interrupted and is carried through has reached what was asked for.
+    if opened.get("kind") == ROLLBACK:
+        return Ending("succeeded", "green", True, f"Rolled back to {versions}.", {})
+    error = SluiceError(asked, cause, f"Rolled back to {versions}")
+    return Ending("rolled_back", "red", False, str(error), _restored(own))
+
+
+def _restored(host: Host) -> dict[str, Any]:
+    restored = (host.back or {}).get("restored")
+    return {"restored": restored} if restored else {}
+
+
+def _is_well(host: Host) -> bool:
+    return host.alive and not host.failure
+
+
+def _worst(verdicts: Iterable[str]) -> str:
+    """Return the worst of the verdicts; green when nothing was measured."""
+    order = ("green", "pending", "yellow", "red")
+    return max((v for v in verdicts if v in order), key=order.index, default="green")
 
 
 def _recover(opened: Mapping[str, Any], hosts: Mapping[str, Host]) -> Verdict:
@@ -166,6 +232,13 @@ def _recover(opened: Mapping[str, Any], hosts: Mapping[str, Host]) -> Verdict:
 
 def _back(opened: Mapping[str, Any], reason: str) -> Verdict:
     return Verdict("take_back" if opened["moved"] else "abandon", reason)
+
+
+def _end_failed(opened: Mapping[str, Any], reason: str) -> Verdict:
+    """Take a failed release back, at most once: a rollback that has failed is for a person to look at."""
+    if opened.get("kind") == ROLLBACK:
+        return Verdict("abandon", f"a rollback is not taken back; {reason}")
+    return _back(opened, reason)
 
 
 def _has_succeeded(host: Host, release: str) -> bool:

@@ -1,0 +1,304 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the journal says, and what may be written into it, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import (
+    Entry,
+    Moment,
+    Request,
+    advance,
+    derive,
+    elapsed,
+    shown,
+)
+from ansible_collections.sluice.release.plugins.module_utils.journal._store import chain
+
+
+def place(artifact: str, config: int = 1) -> dict[str, Any]:
+    return {
+        "artifact": {"id": artifact, "path": f"/srv/releases/{artifact}", "checksum": artifact * 2},
+        "config": {"version": config, "path": f"/srv/config/{config}"},
+    }
+
+
+def target(release: str, artifact: str, config: int = 1) -> dict[str, Any]:
+    return {"release": release, "version": release.upper(), **place(artifact, config)}
+
+
+class Book:
+    """A journal in memory; every call is one second after the one before."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.second = 0
+
+    def now(self) -> Moment:
+        self.second += 1
+        return Moment(f"2026-11-22T01:{self.second // 60:02d}:{self.second % 60:02d}.000Z", float(self.second), "boot")
+
+    def add(self, state: str, release: str = "r1", *, assume: bool = False, **more: Any) -> list[str]:
+        """Record a request; return the names of the events."""
+        events = advance(self.entries, Request(state, release, **more), self.now(), assume=assume)
+        self.entries += chain(self.entries, events)
+        return [event["event"] for event in events]
+
+    def open(self, release: str, kind: str = "deploy") -> Book:
+        self.add("opened", release, data={"kind": kind, "version": release.upper()})
+        return self
+
+    def move(self, release: str, artifact: str, config: int = 1) -> Book:
+        self.add("entered", release, stage="switch", data=place(artifact, config))
+        return self
+
+    def deploy(self, release: str, artifact: str, config: int = 1, kind: str = "deploy") -> Book:
+        self.open(release, kind).move(release, artifact, config)
+        self.add("entered", release, stage="verify")
+        self.add("closed", release, outcome="succeeded")
+        return self
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return derive(self.entries)
+
+
+def test_an_empty_journal_knows_nothing() -> None:
+    assert derive([]) == {
+        "current": None,
+        "last_known_good": None,
+        "previous_good": None,
+        "bad": [],
+        "open": None,
+        "last": None,
+        "releases": 0,
+        "head": "",
+    }
+
+
+def test_an_open_release_says_how_far_it_is() -> None:
+    book = Book().open("r1")
+    book.add("entered", stage="preflight", budget=30)
+    assert book.add("entered", stage="backup", budget=60, evidence={"score": 100}) == ["left", "entered"]
+    left, entered = book.entries[-2:]
+    assert (left["stage"], left["seconds"], left["budget"], left["data"]) == ("preflight", 1.0, 30, {"score": 100})
+    assert (entered["stage"], entered["budget"]) == ("backup", 60)
+    expected = {"release": "r1", "version": "R1", "kind": "deploy", "stage": "backup", "left": ["preflight"]}
+    assert expected.items() <= book.state["open"].items()
+    assert book.state["open"]["stage_started"] == entered["time"]
+    assert (book.state["open"]["moved"], book.state["open"]["passed"]) == (False, False)
+
+
+def test_moved_and_passed() -> None:
+    book = Book().open("r1").move("r1", "a")
+    assert (book.state["open"]["moved"], book.state["open"]["target"]) == (True, target("r1", "a"))
+    book.add("entered", stage="verify")
+    assert book.state["open"]["passed"] is False
+    book.add("entered", stage="finish")
+    assert book.state["open"]["passed"] is True
+
+
+def test_a_success_is_the_last_known_good() -> None:
+    state = Book().deploy("r1", "a").deploy("r2", "b").state
+    assert state["current"] == state["last_known_good"] == target("r2", "b")
+    assert state["previous_good"] == target("r1", "a")
+    assert {"release": "r2", "outcome": "succeeded", "version": "R2"}.items() <= state["last"].items()
+    assert (state["releases"], state["open"], state["bad"]) == (2, None, [])
+
+
+def test_a_success_without_a_switch_changes_nothing_that_runs() -> None:
+    book = Book().deploy("r1", "a").open("r2", "backup")
+    book.add("closed", "r2", outcome="succeeded")
+    assert book.state["current"] == book.state["last_known_good"] == target("r1", "a")
+
+
+@pytest.mark.parametrize("outcome", ["failed", "unchanged", "rolled_back"])
+def test_a_release_that_did_not_move_leaves_what_runs(outcome: str) -> None:
+    book = Book().deploy("r1", "a").open("r2")
+    book.add("closed", "r2", outcome=outcome)
+    assert book.state["current"] == target("r1", "a")
+    assert book.state["bad"] == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "restored", "current", "bad"),
+    [
+        ("rolled_back", target("r1", "a"), target("r1", "a"), ["b"]),
+        ("rolled_back", None, None, ["b"]),  # a first deployment: there was nothing to restore
+        ("failed", None, None, []),
+        ("failed", target("r1", "a"), target("r1", "a"), []),
+        ("unchanged", None, target("r1", "a"), []),
+    ],
+)
+def test_a_release_that_moved_and_did_not_succeed(outcome: str, restored: Any, current: Any, bad: list[str]) -> None:
+    book = Book().deploy("r1", "a").open("r2").move("r2", "b")
+    book.add("closed", "r2", outcome=outcome, data={"restored": restored} if restored else {})
+    assert book.state["current"] == current
+    assert book.state["bad"] == bad
+    assert book.state["last_known_good"] == target("r1", "a")
+
+
+def test_a_new_configuration_taken_back_does_not_make_the_code_bad() -> None:
+    book = Book().deploy("r1", "a").open("r2").move("r2", "a", 2)
+    book.add("closed", "r2", outcome="rolled_back", data={"restored": target("r1", "a")})
+    assert book.state["bad"] == []
+
+
+def test_what_was_bad_and_then_succeeds_is_good() -> None:
+    book = Book().deploy("r1", "a").open("r2").move("r2", "b")
+    book.add("closed", "r2", outcome="rolled_back", data={"restored": target("r1", "a")})
+    assert book.deploy("r3", "b").state["bad"] == []
+
+
+def test_a_rollback_does_not_offer_what_it_left() -> None:
+    book = Book().deploy("r1", "a").deploy("r2", "b").deploy("r3", "c").deploy("r4", "b", kind="rollback")
+    assert book.state["current"] == target("r4", "b")
+    assert book.state["previous_good"] == target("r1", "a")
+    assert book.state["bad"] == ["c"]
+    book.deploy("r5", "a", kind="rollback")
+    assert (book.state["previous_good"], book.state["bad"]) == (None, ["c", "b"])
+
+
+def test_a_rollback_of_the_configuration_only() -> None:
+    book = Book().deploy("r1", "a", 1).deploy("r2", "a", 2).deploy("r3", "a", 1, kind="rollback")
+    assert book.state["last_known_good"] == target("r3", "a", 1)
+    assert (book.state["previous_good"], book.state["bad"]) == (None, [])
+
+
+def test_the_first_switch_names_the_target() -> None:
+    book = Book().deploy("r1", "a").open("r2").move("r2", "b")
+    book.add("failed", "r2", reason="red")
+    book.add("entered", "r2", stage="rollback")
+    book.move("r2", "a")
+    assert book.state["open"]["target"] == target("r2", "b")
+
+
+def test_what_is_cut_off_by_a_rollback_has_not_succeeded() -> None:
+    book = Book().open("r1").move("r1", "a")
+    book.add("entered", stage="verify")
+    assert book.add("entered", stage="rollback") == ["failed", "entered"]
+    assert (book.state["open"]["passed"], book.state["open"]["failed_stage"]) == (False, "verify")
+
+
+@pytest.mark.parametrize("begin", [{"state": "entered", "stage": "rollback"}, {"state": "noted", "name": "rollback"}])
+def test_once_it_is_taken_back_it_has_not_passed(begin: dict[str, Any]) -> None:
+    book = Book().open("r1").move("r1", "a")
+    book.add("entered", stage="verify")
+    book.add("entered", stage="finish")
+    book.add(**begin)
+    assert book.state["open"]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("before", "request_", "events"),
+    [
+        ([], {"state": "opened"}, ["opened"]),
+        ([("opened", {})], {"state": "opened"}, []),
+        ([("opened", {})], {"state": "entered", "stage": "a"}, ["entered"]),
+        ([("opened", {}), ("entered", {"stage": "a"})], {"state": "entered", "stage": "a"}, []),
+        ([("opened", {}), ("entered", {"stage": "a"})], {"state": "entered", "stage": "b"}, ["left", "entered"]),
+        ([("opened", {}), ("entered", {"stage": "a"})], {"state": "failed", "reason": "x"}, ["failed"]),
+        ([("opened", {})], {"state": "failed", "stage": "lock", "reason": "x"}, ["failed"]),
+        (
+            [("opened", {}), ("entered", {"stage": "a"}), ("failed", {"reason": "x"})],
+            {"state": "failed", "stage": "a", "reason": "again"},
+            [],
+        ),
+        ([("opened", {})], {"state": "noted", "name": "gate", "data": {"v": 1}}, ["noted"]),
+        (
+            [("opened", {}), ("noted", {"name": "gate", "data": {"v": 1}})],
+            {"state": "noted", "name": "gate", "data": {"v": 1}},
+            [],
+        ),
+        (
+            [("opened", {}), ("noted", {"name": "gate"})],
+            {"state": "noted", "name": "gate", "data": {"v": 2}},
+            ["noted"],
+        ),
+        ([("opened", {})], {"state": "closed", "outcome": "failed"}, ["closed"]),
+        (
+            [("opened", {}), ("entered", {"stage": "a"})],
+            {"state": "closed", "outcome": "succeeded"},
+            ["left", "closed"],
+        ),
+        ([("opened", {}), ("entered", {"stage": "a"})], {"state": "closed", "outcome": "failed"}, ["failed", "closed"]),
+        ([("opened", {}), ("closed", {"outcome": "failed"})], {"state": "closed", "outcome": "failed"}, []),
+        ([("opened", {}), ("closed", {"outcome": "failed"})], {"state": "noted", "name": "report"}, ["noted"]),
+    ],
+)
+def test_what_is_written(before: list[tuple[str, dict[str, Any]]], request_: dict[str, Any], events: list[str]) -> None:
+    book = Book()
+    for state, more in before:
+        book.add(state, **more)
+    assert book.add(**request_) == events
+    assert book.add(**request_) == [], "a second time there is nothing to say"
+
+
+@pytest.mark.parametrize(
+    ("before", "request_", "message"),
+    [
+        ([], {"state": "entered", "stage": "a"}, "Cannot record entered in release r1: no release is open"),
+        ([("opened", "r2", {})], {"state": "closed", "outcome": "failed"}, "release r2 is open"),
+        ([("opened", "r2", {})], {"state": "opened"}, "Cannot open release r1: release r2 is still open"),
+        (
+            [("opened", "r1", {}), ("closed", "r1", {"outcome": "failed"})],
+            {"state": "entered", "stage": "a"},
+            "it was closed as failed at ",
+        ),
+        (
+            [("opened", "r1", {}), ("closed", "r1", {"outcome": "failed"})],
+            {"state": "closed", "outcome": "succeeded"},
+            "it was closed as failed at ",
+        ),
+        (
+            [("opened", "r1", {}), ("closed", "r1", {"outcome": "failed"})],
+            {"state": "opened"},
+            "the journal has a release of that name",
+        ),
+    ],
+)
+def test_what_does_not_fit(
+    before: list[tuple[str, str, dict[str, Any]]], request_: dict[str, Any], message: str
+) -> None:
+    book = Book()
+    for state, release, more in before:
+        book.add(state, release, **more)
+    with pytest.raises(SluiceError, match=message):
+        book.add(**request_)
+
+
+def test_check_mode_takes_for_granted_what_was_not_written() -> None:
+    book = Book().open("r1")
+    assert book.add("entered", "r2", stage="switch", assume=True) == ["entered"]
+    assert book.add("opened", "r3", assume=True) == ["opened"]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (Moment("2026-11-22T02:00:00.000Z", 12.5, "boot"), 2.5),  # the calendar was set: the clock counts
+        (Moment("2026-11-22T01:00:07.000Z", 3.0, "other"), 7.0),  # after a reboot: the calendar counts
+        (Moment("2026-11-22T00:00:00.000Z", 3.0, "other"), 0.0),
+    ],
+)
+def test_elapsed(now: Moment, expected: float) -> None:
+    entry = {"time": "2026-11-22T01:00:00.000Z", "monotonic": 10.0, "boot": "boot"}
+    assert elapsed(entry, now) == expected
+
+
+def test_passwords_in_urls_are_not_recorded() -> None:
+    book = Book().open("r1")
+    book.add("noted", name="x", data={"list": ["redis://:pw1@h"], "url": "postgres://u:pw2@h/d"})
+    book.add("failed", reason="no answer from postgres://u:pw3@h/d")
+    assert not [secret for secret in ("pw1", "pw2", "pw3") if secret in str(book.entries)]
+
+
+def test_a_result_shows_no_storage() -> None:
+    book = Book().open("r1")
+    assert set(shown(book.entries[0])) == {"time", "release", "event", "stage", "name", "data"}
