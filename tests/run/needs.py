@@ -121,14 +121,16 @@ def install_collection(artifact: Path, target: Path) -> None:
 
 
 def install_artifact() -> None:
-    """Build the collection and install the artifact into build/collections."""
+    """Build the collection and install the artifact into build/collections, as ansible-test wants it."""
     dist = ROOT / "build" / "dist"
     for directory in (COLLECTIONS, dist):
         shutil.rmtree(directory, ignore_errors=True)
     install_collection(build_artifact(dist), COLLECTIONS)
+    installed = COLLECTIONS / "ansible_collections" / "sluice" / "release"
+    shutil.copytree(ROOT / "tests" / "sanity", installed / "tests" / "sanity")
     if shutil.which("git"):
         # A repository of its own: the files of a directory that the project's ignores would count as none.
-        call("git", "init", "--quiet", cwd=COLLECTIONS / "ansible_collections" / "sluice" / "release")
+        call("git", "init", "--quiet", cwd=installed)
 
 
 def provide_get_pip() -> None:

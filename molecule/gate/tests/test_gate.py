@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What answers passes; what does not ends the stage with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Evidence = Callable[[str], Any]
+
+
+def test_what_answers_is_green(evidence: Evidence) -> None:
+    gate = evidence("green")
+    assert gate["verdict"] == "green"
+    assert [(check["check"], check["verdict"], check["value"]) for check in gate["gates"]] == [
+        ("answers", "green", 100)
+    ]
+    assert gate["samples"] >= 2
+
+
+def test_what_does_not_answer_fails_with_the_evidence(evidence: Evidence) -> None:
+    gate = evidence("red")
+    assert gate["failed"]
+    assert (gate["verdict"], gate["gates"][0]["check"], gate["gates"][0]["value"]) == ("red", "answers", 0)
+    assert "answers" in gate["msg"]
