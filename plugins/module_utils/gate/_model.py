@@ -120,4 +120,4 @@ def show(value: Value, unit: str = "") -> str:
 
 def seconds(duration: float) -> str:
     """A duration as a person reads it."""
-    return f"{duration:.0f} s" if duration >= 10 or duration == int(duration) else f"{duration:.1f} s"
+    return f"{duration:.0f} s" if duration >= 10 else f"{round(duration, 1):g} s"

@@ -11,7 +11,6 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Series
@@ -20,6 +19,8 @@ START_TIME = "process_start_time_seconds"
 
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
+Process = tuple[float, ...]
+"""Start times that identify a process; empty where the application does not tell them."""
 
 
 class UnreadableError(Exception):
@@ -104,60 +105,53 @@ class Increase(NamedTuple):
         return sum(self.by_le.values())
 
 
-@dataclass
-class _Source:
-    """What one process has shown so far. The workers of a cluster may take turns to answer one URL."""
-
-    values: dict[Key, float] = field(default_factory=dict)
-
-
 class CounterLog:
     """Remembers by how much counters grew from scrape to scrape.
 
-    Safe against resets: a value that fell began anew from zero. Safe against several processes behind one URL: each
-    is known by its process_start_time_seconds and compared only with itself. A series that was not there in the
-    process's last scrape began at zero: the first error of a release is an increase, not a new normal.
+    Safe against resets: a value that fell began anew from zero. Safe against several processes behind one URL: the
+    process of a series is known by the process_start_time_seconds that carries a part of its labels, and a series is
+    compared only with itself in the same process. A series that such a process did not show before began at zero: the
+    first error of a release is an increase, not a new normal.
     """
 
     def __init__(self, series: Series, *, suffix: str = "") -> None:
         self.series = Series(series.metric + suffix, series.labels)
-        self._sources: dict[Labels, _Source] = {}
+        self._values: dict[tuple[Process, Key], float] = {}
+        self._processes: set[float] = set()
         self._steps: deque[tuple[float, dict[str, float]]] = deque()
         self._scrapes: deque[float] = deque()
 
-    def add(self, t: float, samples: Mapping[Key, float], *, begun: float | None = None) -> bool:
-        """Take in one scrape at time ``t`` (s). Returns whether it could be compared with an earlier one.
+    def add(self, t: float, samples: Mapping[Key, float], *, begun: float | None = None) -> None:
+        """Take in one scrape at time ``t`` (s).
 
         ``begun``: the time of the gate's beginning on the clock of process_start_time_seconds. A process that was
         started later has counted from zero within the gate, so its first scrape counts in full.
         """
-        starts = tuple(sorted((f"{labels}", repr(v)) for (name, labels), v in samples.items() if name == START_TIME))
-        values = {
-            key: value
-            for key, value in samples.items()
-            if key[0] == self.series.metric and matches(dict(key[1]), self.series.labels) and not math.isnan(value)
-        }
-        known = self._sources.get(starts)
-        newborn = known is None and begun is not None and bool(starts) and all(
-            v > begun for (name, _labels), v in samples.items() if name == START_TIME
-        )  # fmt: skip
-        source = self._sources.setdefault(starts, _Source())
+        starts = [(set(labels), value) for (name, labels), value in samples.items() if name == START_TIME]
+
+        def comparable(process: Process) -> bool:
+            newborn = begun is not None and bool(process) and min(process) > begun
+            return newborn or (bool(self._scrapes) and self._processes.issuperset(process))
+
         step: dict[str, float] = {}
-        if known is not None or newborn:
-            for key, value in values.items():
-                before = source.values.get(key, 0.0)
-                grown = value - before if value >= before else value
-                if grown:
-                    le = dict(key[1]).get("le", "")
-                    step[le] = step.get(le, 0.0) + grown
-                elif "le" in dict(key[1]):
-                    step.setdefault(dict(key[1])["le"], 0.0)
-        source.values.update(values)
-        comparable = known is not None or newborn
-        if comparable:
+        compared = found = False
+        for key, value in samples.items():
+            if key[0] != self.series.metric or math.isnan(value) or not matches(dict(key[1]), self.series.labels):
+                continue
+            found = True
+            process = tuple(sorted(start for labels, start in starts if labels <= set(key[1])))
+            if comparable(process):
+                compared = True
+                before = self._values.get((process, key), 0.0)
+                le = dict(key[1]).get("le", "")
+                step[le] = step.get(le, 0.0) + (value - before if value >= before else value)
+            self._values[process, key] = value
+        everyone = tuple(sorted(start for _labels, start in starts))
+        # A page without the series, in a process that was seen before, says that none of it has happened.
+        if compared or (not found and comparable(everyone)):
             self._steps.append((t, step))
+        self._processes.update(everyone)
         self._scrapes.append(t)
-        return comparable
 
     def increase(self, now: float, window: float, since: float = 0.0) -> Increase | None:
         """Growth within the last ``window`` seconds, but not before ``since``. None: there is nothing to compare."""

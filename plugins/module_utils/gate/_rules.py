@@ -222,7 +222,8 @@ class Judge:
         else:
             what = f"was {show(breach.sample.value, unit)}, {self._limit_text()},"
         if breach.red and not limits.sustained:
-            when = f"{seconds(breach.started)} after the gate began"
+            soon = breach.started < 0.05
+            when = "at the first look" if soon else f"{seconds(breach.started)} after the gate began"
         else:
             when = f"for {seconds(breach.lasted)}"
             when += "" if breach.red or over else " so far"

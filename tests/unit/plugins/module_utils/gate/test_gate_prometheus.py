@@ -109,7 +109,7 @@ def grown(log: CounterLog, now: float, window: float = 100, since: float = 0) ->
 
 def test_one_scrape_is_nothing_to_compare() -> None:
     log = CounterLog(Series(REQUESTS))
-    assert not log.add(0, page(100))
+    log.add(0, page(100))
     assert log.increase(0, 10) is None
 
 
@@ -159,10 +159,34 @@ def test_workers_that_take_turns_are_told_apart() -> None:
 def test_a_process_born_in_the_window_counts_from_zero() -> None:
     log = CounterLog(Series(REQUESTS))
     log.add(0, page(1000, start=1), begun=500.0)
-    assert log.add(1, page(40, start=501), begun=500.0)
+    log.add(1, page(40, start=501), begun=500.0)
     assert grown(log, 1) == 40
-    assert not log.add(2, page(900, start=499), begun=500.0), "an older one behind the same URL does not"
-    assert grown(log, 2) == 40
+    log.add(2, page(900, start=499), begun=500.0)
+    assert grown(log, 2) == 40, "an older one behind the same URL does not"
+
+
+def test_workers_on_one_page_come_and_go() -> None:
+    def scrape(**workers: tuple[float, float]) -> dict:
+        rows = [
+            f'process_start_time_seconds{{worker="{name}"}} {start}\n{REQUESTS}{{worker="{name}"}} {value}\n'
+            for name, (start, value) in workers.items()
+        ]
+        return parse("".join(rows), [REQUESTS, "process_start_time_seconds"])
+
+    log = CounterLog(Series(REQUESTS))
+    log.add(0, scrape(a=(100, 1000), b=(110, 2000)), begun=500.0)
+    log.add(1, scrape(a=(100, 1003)), begun=500.0)
+    log.add(2, scrape(a=(100, 1004), b=(110, 2010)), begun=500.0)
+    log.add(3, scrape(b=(110, 2010), c=(502, 7)), begun=500.0)
+    assert grown(log, 3) == 3 + 1 + 10 + 7
+
+
+def test_a_new_worker_counts_from_zero_without_start_times_too() -> None:
+    log = CounterLog(Series(REQUESTS))
+    log.add(0, parse(f'{REQUESTS}{{worker="1"}} 1000', [REQUESTS]))
+    log.add(1, parse(f'{REQUESTS}{{worker="1"}} 1001\n{REQUESTS}{{worker="2"}} 5', [REQUESTS]))
+    log.add(2, parse(f'{REQUESTS}{{worker="2"}} 9', [REQUESTS]))
+    assert grown(log, 2) == 1 + 5 + 4
 
 
 def test_a_number_that_is_none_is_left_out() -> None:

@@ -23,7 +23,7 @@ RATIO = {**PROMETHEUS, "aggregate": "ratio", "over": {"metric": "n"}}
 def params(*checks: dict[str, Any], **gate: Any) -> dict[str, Any]:
     result = ArgumentSpecValidator(GATE_SPEC).validate({"checks": [dict(check) for check in checks], **gate})
     assert not result.error_messages
-    return result.validated_parameters
+    return dict(result.validated_parameters)
 
 
 def check(raw: dict[str, Any], **gate: Any) -> Check:
