@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import check_barrier
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import check_barrier, settled
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction, fleet
 
 
@@ -19,4 +19,4 @@ class ActionModule(FleetAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = fleet(task_vars)
         check_barrier(args["stage"], hosts)
-        return {"hosts": sorted(hosts)}
+        return {"hosts": sorted(hosts), "settled": settled(hosts)}

@@ -45,12 +45,16 @@ class ActionModule(FleetAction):
         environment = one_environment({host: hostvars[host].get("sluice_environment") for host in hosts})
         names = {str(name) for host in hosts for name in hostvars[host]}
         check_keys(names, [*known_options(_ROLES), *_FACTS])
-        return {
+        if args["kind"] == "deploy" and not args["version"]:
+            raise SluiceError("plan the release", "no version was asked for", "Name it with -e release_version=")
+        plan = {
             "release_id": release_id(datetime.now(UTC), args["version"] or args["kind"]),
+            "version": args["version"],
             "environment": environment,
             "hosts": hosts,
             "operator": _operator(task_vars),
         }
+        return {**plan, "ansible_facts": {"sluice_plan": plan}}
 
 
 def known_options(roles: Path) -> Iterator[str]:

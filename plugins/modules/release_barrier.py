@@ -37,6 +37,10 @@ hosts:
   returned: success
   type: list
   elements: str
+settled:
+  description: Whether every host runs already what the run goes to, by its journal.
+  returned: success
+  type: bool
 not_ready:
   description: The hosts that are not.
   returned: failure

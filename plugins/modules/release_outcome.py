@@ -21,13 +21,18 @@ extends_documentation_fragment:
 options:
   point:
     description:
-      - V(recover) judges what a run that was killed has left. When the release has succeeded on any host, or was
-        verified on all, it is finished, else taken back where it had moved and abandoned where not.
+      - V(recover) judges what a run that was killed has left. When the release has succeeded on any host, or was verified
+        on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
-        had moved and abandoned where not.
+        had moved and abandoned where not. A rollback that has failed is not taken back.
+      - V(close) says how the record of the release ends, after O(action) was carried out.
     type: str
-    choices: [recover, decide]
+    choices: [recover, decide, close]
     required: true
+  action:
+    description: What was carried out on this host. Required with O(point=close).
+    type: str
+    choices: [none, finish, take_back, abandon]
 """
 
 EXAMPLES = r"""
@@ -40,21 +45,46 @@ EXAMPLES = r"""
 RETURN = r"""
 action:
   description: What this host does. V(none) when it has no open release.
-  returned: success
+  returned: when O(point) is V(recover) or V(decide)
   type: str
   sample: take_back
 reason:
   description: Why.
-  returned: success
+  returned: when O(point) is V(recover) or V(decide)
   type: str
-outcome:
-  description: How the release ends for the fleet, V(succeeded), V(rolled_back), V(failed) or V(unchanged).
-  returned: success
+release:
+  description: The release that is open on this host.
+  returned: when O(point) is V(recover) or V(decide)
   type: str
-  sample: rolled_back
 hosts:
   description: The action of every host.
-  returned: success
+  returned: when O(point) is V(recover) or V(decide)
   type: dict
   sample: {app1: take_back, app2: abandon}
+outcome:
+  description: How the release ends, V(succeeded), V(rolled_back), V(failed) or V(unchanged).
+  returned: when O(point) is V(close)
+  type: str
+  sample: rolled_back
+verdict:
+  description: The worst verdict of the gates, V(red) unless the release was kept.
+  returned: when O(point) is V(close)
+  type: str
+  sample: red
+good:
+  description: Whether the application runs what was asked for.
+  returned: when O(point) is V(close)
+  type: bool
+message:
+  description: Why not, on which host, and what the application runs now.
+  returned: when O(point) is V(close)
+  type: str
+restored:
+  description: The target that runs again where the release was taken back.
+  returned: when O(point) is V(close)
+  type: dict
+data:
+  description: What the journal keeps with the end, the verdict and the target that was restored.
+  returned: when O(point) is V(close)
+  type: dict
 """

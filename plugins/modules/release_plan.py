@@ -20,7 +20,7 @@ extends_documentation_fragment:
   - sluice.release._attributes.action_plugin
 options:
   version:
-    description: The version that the release goes to; part of its id. Empty when it is not known yet.
+    description: The version that the release goes to; part of its id. Only a deploy needs one.
     type: str
     default: ''
   kind:
@@ -44,6 +44,10 @@ release_id:
   returned: success
   type: str
   sample: 20261122T013000Z-1.1.0
+version:
+  description: The version that was asked for.
+  returned: success
+  type: str
 environment:
   description: The environment of all hosts.
   returned: success
@@ -59,6 +63,15 @@ operator:
   returned: success
   type: str
   sample: alice@ci
+ansible_facts:
+  description: The same, as the fact C(sluice_plan) of the host.
+  returned: success
+  type: dict
+  contains:
+    sluice_plan:
+      description: See above.
+      type: dict
+      returned: always
 unknown_keys:
   description: The misspelt keys, each with what it may have been meant to be.
   returned: when there are any

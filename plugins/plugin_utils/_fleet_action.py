@@ -47,6 +47,14 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
             state=(hostvars[name].get("ansible_facts") or {}).get("sluice_journal"),
             alive=name in alive,
             failure=failure_text(hostvars[name].get("pipeline_failure")),
+            target=hostvars[name].get("rollback_target") or hostvars[name].get("artifact_target"),
+            changed=bool((hostvars[name].get("switch_evidence") or {}).get("changed")),
+            back=hostvars[name].get("rollback_evidence"),
+            verdicts=tuple(
+                str(evidence["verdict"])
+                for evidence in (hostvars[name].get(stage) or {} for stage in ("gate_evidence", "verify_evidence"))
+                if evidence.get("verdict")
+            ),
         )
         for name in task_vars["ansible_play_hosts_all"]
     }
@@ -57,5 +65,5 @@ def failure_text(failure: Any) -> str | None:
     if not failure:
         return None
     if isinstance(failure, Mapping):
-        failure = failure.get("msg") or failure.get("reason") or "no reason is known"
+        failure = failure.get("message") or failure.get("msg") or failure.get("reason") or "no reason is known"
     return " ".join(str(failure).split())

@@ -66,13 +66,16 @@ def _place(target: Mapping[str, Any]) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a release ends on one host. ``good``: the application runs what was asked for, and the job may say so."""
+    """How a release ends on one host. ``good``: the application runs what was asked for, and the job may say so.
+
+    ``restored`` is the target that runs again where the release was taken back.
+    """
 
     outcome: str
     verdict: str
     good: bool
     message: str
-    data: Mapping[str, Any]
+    restored: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
     if action == "finish":
         moves_nothing = settled(hosts) and not any(host.changed for host in hosts.values())
         outcome = "unchanged" if moves_nothing else "succeeded"
-        return Ending(outcome, _worst(own.verdicts), True, "", {})
+        return Ending(outcome, _worst(own.verdicts), True, "")
     opened = own.open or {}
     moved = {host_name: host for host_name, host in hosts.items() if (host.open or {}).get("moved")}
     failures = "; ".join(f"host {who} {_why(host)}" for who, host in sorted(hosts.items()) if not _is_well(host))
@@ -187,23 +190,18 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
     asked = f"release version {opened['version']}" if opened.get("version") else f"{opened.get('kind') or 'release'}"
     if not moved:
         error = SluiceError(asked, cause, "Nothing was moved; the application is as it was")
-        return Ending("failed", "red", False, str(error), {})
+        return Ending("failed", "red", False, str(error))
     not_back = {who: host for who, host in moved.items() if not (host.back or {}).get("verified")}
     if not_back:
         said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())
         remedy = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')}). Run rollback.yml"
-        return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), _restored(own))
-    versions = ", ".join(sorted({str((host.back or {}).get("to")) for host in moved.values()}))
+        return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), (own.back or {}).get("restored"))
+    versions = ", ".join(sorted({str((host.back or {}).get("to") or "nothing, as before") for host in moved.values()}))
     # A rollback that was interrupted and is carried through has reached what was asked for.
     if opened.get("kind") == ROLLBACK:
-        return Ending("succeeded", "green", True, f"Rolled back to {versions}.", {})
+        return Ending("succeeded", "green", True, f"Rolled back to {versions}.")
     error = SluiceError(asked, cause, f"Rolled back to {versions}")
-    return Ending("rolled_back", "red", False, str(error), _restored(own))
-
-
-def _restored(host: Host) -> dict[str, Any]:
-    restored = (host.back or {}).get("restored")
-    return {"restored": restored} if restored else {}
+    return Ending("rolled_back", "red", False, str(error), (own.back or {}).get("restored"))
 
 
 def _is_well(host: Host) -> bool:

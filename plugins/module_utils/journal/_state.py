@@ -100,6 +100,7 @@ class _Fold:
             "current": self.current,
             "last_known_good": good,
             "previous_good": older[-1] if older else None,
+            "good": self.goods[::-1],
             "bad": list(self.bad),
             "open": self.open,
             "last": self.last,

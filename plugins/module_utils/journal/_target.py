@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
 
 # Where a failed release goes by itself: whatever served before it.
 AUTOMATIC = 0
@@ -27,9 +28,9 @@ Target = dict[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """The target of a rollback. ``backup_id`` is None unless the database goes back too."""
+    """The target of a rollback; None when nothing ran before. ``backup_id`` is None unless the database goes back too."""
 
-    target: Target
+    target: Target | None
     backup_id: str | None
     reason: str
 
@@ -50,7 +51,11 @@ def choose(
     current = state["current"]
     good = [target for target in state["good"] if _code(target) not in state["bad"]]
     if level == AUTOMATIC:
-        return Goal(_first(good, "go back", "no release has succeeded before"), None, "the last known good")
+        opened = state.get("open") or {}
+        if opened.get("kind") == ROLLBACK and opened.get("target"):
+            return Goal(opened["target"], None, "where the rollback was going that was interrupted")
+        # A first release that fails leaves nothing to go to, and what it started has to go.
+        return Goal(good[0], None, "the last known good") if good else Goal(None, None, "nothing ran before")
     verb = f"roll back by level {level}"
     if level == CONFIG:
         return Goal(_earlier_config(current, good, verb), None, "the configuration before")

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +15,11 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     Host,
     check_barrier,
     check_keys,
+    close,
     decide,
-    fleet_outcome,
     one_environment,
     release_id,
+    settled,
 )
 
 
@@ -149,39 +152,38 @@ def test_the_barrier_names_who_is_missing(hosts: dict[str, Host], message: str) 
 
 
 @pytest.mark.parametrize(
-    ("point", "hosts", "actions", "outcome"),
+    ("point", "hosts", "actions"),
     [
         # The end of a run
-        ("decide", [PASSED, PASSED], ["finish", "finish"], "succeeded"),
-        ("decide", [READY], ["finish"], "unchanged"),
-        ("decide", [IDLE], ["none"], "unchanged"),
-        ("decide", [failed(MOVED)], ["take_back"], "rolled_back"),
-        ("decide", [failed(READY)], ["abandon"], "failed"),
-        ("decide", [PASSED, failed(MOVED)], ["take_back", "take_back"], "rolled_back"),
-        ("decide", [MOVED, failed(READY)], ["take_back", "abandon"], "rolled_back"),
-        ("decide", [MOVED, gone(READY)], ["take_back", "abandon"], "rolled_back"),
-        ("decide", [READY, gone(UNKNOWN)], ["abandon", "none"], "failed"),
-        ("decide", [failed(IDLE)], ["none"], "failed"),
+        ("decide", [PASSED, PASSED], ["finish", "finish"]),
+        ("decide", [READY], ["finish"]),
+        ("decide", [IDLE], ["none"]),
+        ("decide", [failed(MOVED)], ["take_back"]),
+        ("decide", [failed(READY)], ["abandon"]),
+        ("decide", [PASSED, failed(MOVED)], ["take_back", "take_back"]),
+        ("decide", [MOVED, failed(READY)], ["take_back", "abandon"]),
+        ("decide", [MOVED, gone(READY)], ["take_back", "abandon"]),
+        ("decide", [READY, gone(UNKNOWN)], ["abandon", "none"]),
+        ("decide", [failed(IDLE)], ["none"]),
         # What a killed run has left
-        ("recover", [IDLE, IDLE], ["none", "none"], "unchanged"),
-        ("recover", [PASSED, PASSED], ["finish", "finish"], "succeeded"),
-        ("recover", [PASSED, DONE], ["finish", "none"], "succeeded"),
-        ("recover", [MOVED, DONE], ["finish", "none"], "succeeded"),
-        ("recover", [READY, DONE], ["abandon", "none"], "failed"),
-        ("recover", [PASSED, MOVED], ["take_back", "take_back"], "rolled_back"),
-        ("recover", [MOVED, READY], ["take_back", "abandon"], "rolled_back"),
-        ("recover", [READY, READY], ["abandon", "abandon"], "failed"),
-        ("recover", [PASSED, IDLE], ["finish", "none"], "succeeded"),
-        ("recover", [PASSED, UNKNOWN], ["take_back", "none"], "rolled_back"),
-        ("recover", [PASSED, Host(opened("other", moved=True))], ["finish", "take_back"], "rolled_back"),
+        ("recover", [IDLE, IDLE], ["none", "none"]),
+        ("recover", [PASSED, PASSED], ["finish", "finish"]),
+        ("recover", [PASSED, DONE], ["finish", "none"]),
+        ("recover", [MOVED, DONE], ["finish", "none"]),
+        ("recover", [READY, DONE], ["abandon", "none"]),
+        ("recover", [PASSED, MOVED], ["take_back", "take_back"]),
+        ("recover", [MOVED, READY], ["take_back", "abandon"]),
+        ("recover", [READY, READY], ["abandon", "abandon"]),
+        ("recover", [PASSED, IDLE], ["finish", "none"]),
+        ("recover", [PASSED, UNKNOWN], ["take_back", "none"]),
+        ("recover", [PASSED, Host(opened("other", moved=True))], ["finish", "take_back"]),
     ],
 )
-def test_decide(point: str, hosts: list[Host], actions: list[str], outcome: str) -> None:
+def test_decide(point: str, hosts: list[Host], actions: list[str]) -> None:
     fleet = {f"app{number}": host for number, host in enumerate(hosts)}
     verdicts = decide(point, fleet)
     assert [verdict.action for verdict in verdicts.values()] == actions
     assert all(verdict.reason for verdict in verdicts.values())
-    assert fleet_outcome(fleet, verdicts) == outcome
 
 
 @pytest.mark.parametrize(
@@ -194,3 +196,61 @@ def test_decide(point: str, hosts: list[Host], actions: list[str], outcome: str)
 )
 def test_recover_says_where_it_was_interrupted(state: dict[str, Any], where: str) -> None:
     assert decide("recover", {"a": Host(state)})["a"].reason == f"release r was interrupted {where}"
+
+
+ONE = {"version": "1.0", "artifact": {"id": "1.0-a"}, "config": {"version": 1}}
+TWO = {"version": "2.0", "artifact": {"id": "2.0-b"}, "config": {"version": 1}}
+BACK = {"verified": True, "restored": ONE, "to": "1.0"}
+
+
+def ended(host: Host, **changes: Any) -> Host:
+    return dataclasses.replace(host, **changes)
+
+
+@pytest.mark.parametrize(
+    ("action", "hosts", "outcome", "verdict", "good", "said"),
+    [
+        ("finish", [ended(PASSED, verdicts=("green", "yellow"))], "succeeded", "yellow", True, ""),
+        ("finish", [ended(PASSED, verdicts=("None",))], "succeeded", "green", True, ""),
+        ("finish", [Host({"current": TWO}, target=TWO)], "unchanged", "green", True, ""),
+        # The journal thought so, but an instance had to be started again.
+        ("finish", [Host({"current": TWO}, target=TWO, changed=True)], "succeeded", "green", True, ""),
+        ("take_back", [ended(failed(MOVED), back=BACK)], "rolled_back", "red", False, "Rolled back to 1.0"),
+        (
+            "take_back",
+            [ended(failed(MOVED), back={"verified": False, "reason": "no answer."}), ended(PASSED, back=BACK)],
+            "failed",
+            "red",
+            False,
+            r"host app0 could not be taken back \(app0: no answer\)",
+        ),
+        ("abandon", [failed(READY)], "failed", "red", False, "Nothing was moved; the application is as it was"),
+        # A host that had not moved shares the outcome of those that had.
+        ("abandon", [failed(READY), ended(MOVED, back=BACK)], "rolled_back", "red", False, "Rolled back to 1.0"),
+    ],
+)
+def test_close(action: str, hosts: list[Host], outcome: str, verdict: str, good: bool, said: str) -> None:
+    ending = close(action, "app0", {f"app{number}": host for number, host in enumerate(hosts)})
+    assert (ending.outcome, ending.verdict, ending.good) == (outcome, verdict, good)
+    assert re.search(said, ending.message)
+    assert bool(ending.restored) == (outcome == "rolled_back" and hosts[0].back is not None)
+
+
+def test_a_failed_rollback_is_not_taken_back() -> None:
+    state = opened(moved=True)
+    state["open"]["kind"] = "rollback"
+    assert decide("decide", {"a": Host(state, failure="red")})["a"].action == "abandon"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ([Host({"current": TWO}, target=TWO)], True),
+        ([Host({"current": TWO}, target=TWO), Host({"current": ONE}, target=TWO)], False),
+        ([Host({"current": None}, target=TWO)], False),
+        ([Host({"current": TWO})], False),
+        ([], False),
+    ],
+)
+def test_settled(hosts: list[Host], expected: bool) -> None:
+    assert settled({f"app{number}": host for number, host in enumerate(hosts)}) is expected

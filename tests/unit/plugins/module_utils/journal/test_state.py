@@ -74,6 +74,7 @@ def test_an_empty_journal_knows_nothing() -> None:
         "current": None,
         "last_known_good": None,
         "previous_good": None,
+        "good": [],
         "bad": [],
         "open": None,
         "last": None,

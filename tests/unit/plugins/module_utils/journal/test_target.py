@@ -50,13 +50,13 @@ def test_the_target(
     known: dict[str, Any], level: int, options: dict[str, Any], expected: tuple[str, int, str | None]
 ) -> None:
     goal = choose(known, [BACKUP], level, **options)
+    assert goal.target is not None
     assert (goal.target["version"], goal.target["config"]["version"], goal.backup_id) == expected
 
 
 @pytest.mark.parametrize(
     ("known", "level", "options", "said"),
     [
-        (state(None), 0, {}, r"Cannot go back: no release has succeeded before\."),
         (state(target("1.0"), target("1.0")), 1, {}, r"1\.0-abc has run with no other configuration\. Use level 2\."),
         (state(None, target("1.0")), 1, {}, "does not know what runs now"),
         (state(target("1.0"), target("1.0")), 2, {}, "no good release before the current one"),
@@ -67,3 +67,13 @@ def test_the_target(
 def test_no_target(known: dict[str, Any], level: int, options: dict[str, Any], said: str) -> None:
     with pytest.raises(SluiceError, match=said):
         choose(known, [BACKUP], level, **options)
+
+
+def test_a_first_release_that_fails_leaves_nothing_to_go_to() -> None:
+    assert choose(state(None), [], 0).target is None
+
+
+def test_an_interrupted_rollback_is_carried_through() -> None:
+    known = {**state(target("2.0"), target("2.0"), target("1.0")), "open": {"kind": "rollback", "target": target("1.0")}}
+    goal = choose(known, [], 0)
+    assert goal.target == target("1.0")
