@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Is a program there, does it end well, and is it new enough?"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils._runner import (
+    CommandRunner,
+    Completed,
+    SubprocessRunner,
+    tail,
+)
+from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
+
+VERSION = r"(\d+(?:\.\d+)*)"
+
+
+def version_of(text: str) -> tuple[int, ...] | None:
+    """The numbers of a version: `v18.20.4` is (18, 20, 4). None: the text holds no number."""
+    match = re.search(VERSION, text)
+    return tuple(int(part) for part in match.group(1).split(".")) if match else None
+
+
+def at_least(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a version is new enough; missing parts are zero, so 18 satisfies 18.0."""
+    length = max(len(found), len(wanted))
+    return found + (0,) * (length - len(found)) >= wanted + (0,) * (length - len(wanted))
+
+
+def judge(program: str, done: Completed, min_version: str | None, pattern: str) -> Finding:
+    """Judge what a program left behind."""
+    value: dict[str, Any] = {"rc": done.rc, "seconds": round(done.seconds, 3)}
+    if done.rc != 0:
+        said = tail(done.stderr, 3) or tail(done.stdout, 3)
+        return Finding(False, f"{program} ended with status {done.rc}" + (f" and said: {said}" if said else ""), value)
+    if not min_version:
+        return Finding(True, f"{program} ended well", value)
+    match = re.search(pattern, f"{done.stdout}\n{done.stderr}")
+    found = version_of(match.group(match.lastindex or 0)) if match else None
+    if found is None:
+        return Finding(False, f"{program} shows no version", value)
+    text = ".".join(map(str, found))
+    value["version"] = text
+    wanted = version_of(min_version)
+    if wanted is None:
+        return Finding(False, f"min_version {min_version} of {program} is no version", value)
+    if not at_least(found, wanted):
+        return Finding(False, f"{program} is {text}, at least {min_version} is needed", value)
+    return Finding(True, f"{program} is {text}", value)
+
+
+def look(params: Params, runner: CommandRunner | None = None) -> Finding:
+    argv = params["argv"]
+    if not argv:
+        return Finding(False, "argv is empty")
+    path = os.pathsep.join([*(params["path_prepend"] or []), os.environ.get("PATH", os.defpath)])
+    pattern = params["pattern"] or VERSION
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return Finding(False, f"its pattern is no regular expression ({error})")
+    try:
+        # PATH of the child decides where an interpreter in a `#!/usr/bin/env` line is found; the lookup of the
+        # program itself uses the parent's, so it is done here.
+        done = (runner or SubprocessRunner())(
+            [_which(argv[0], path), *argv[1:]], cwd=params["chdir"], env={"PATH": path}, timeout=params["timeout"]
+        )
+    except SluiceError as error:
+        return Finding(False, f"{argv[0]} cannot be run: {error.cause}", {"rc": None})
+    return judge(os.path.basename(argv[0]), done, params["min_version"], pattern)
+
+
+def _which(program: str, path: str) -> str:
+    if os.sep in program:
+        return program
+    for directory in path.split(os.pathsep):
+        candidate = os.path.join(directory or ".", program)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    raise SluiceError(f"run {program}", f"it is in none of the directories {path}")
+
+
+KIND = Kind(
+    options={
+        "argv": {"type": "list", "elements": "str"},
+        "min_version": {"type": "str"},
+        "pattern": {"type": "str"},
+        "chdir": {"type": "path"},
+        "path_prepend": {"type": "list", "elements": "path"},
+    },
+    look=look,
+    required=("argv",),
+)

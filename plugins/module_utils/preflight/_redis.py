@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Does Redis, or what speaks its protocol, answer to the URL that the application will use?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
+
+
+def look(params: Params) -> Finding:
+    import redis  # the module has made sure that it is there
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    url, timeout = params["url"], params["timeout"]
+    try:
+        client: Any = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            # One honest attempt: a server that needs several is not ready for a release.
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as error:
+        return Finding(False, f"its URL cannot be used: {redact(str(error), [url])}")
+    try:
+        with client:
+            client.ping()  # the first one also connects and authenticates
+            started = time.monotonic()
+            client.ping()
+            latency = (time.monotonic() - started) * 1000
+            info = _info(client)
+    except (redis.RedisError, OSError) as error:
+        return Finding(False, f"Redis does not answer: {redact(str(error), [url]).rstrip('.')}")
+    value = {
+        "latency_ms": round(latency, 1),
+        "server_version": info.get("valkey_version") or info.get("redis_version"),
+        "used_memory": info.get("used_memory_human"),
+        "role": info.get("role"),
+    }
+    if value["role"] == "slave":
+        return Finding(False, "Redis is a replica, which cannot be written to", value)
+    most = params["max_latency_ms"]
+    if most is not None and latency > most:
+        return Finding(False, f"Redis took {latency:.0f} ms for PING, at most {most:g} ms are allowed", value)
+    return Finding(True, f"Redis answered in {latency:.1f} ms", value)
+
+
+def _info(client: Any) -> dict[str, Any]:
+    """What the server tells of itself; a user who may not ask is no failure."""
+    import redis
+
+    try:
+        return dict(client.info())
+    except redis.RedisError:
+        return {}
+
+
+KIND = Kind(
+    options={"url": {"type": "str", "no_log": True}, "max_latency_ms": {"type": "float"}},
+    look=look,
+    required=("url",),
+    libraries=("redis",),
+)
