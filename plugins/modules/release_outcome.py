@@ -21,8 +21,8 @@ extends_documentation_fragment:
 options:
   point:
     description:
-      - V(recover) judges what a run that was killed has left. When the release has succeeded on any host, or was verified
-        on all, it is finished, else taken back where it had moved and abandoned where not.
+      - V(recover) judges what a run that was killed has left. When the release has succeeded on any host, or was
+        verified on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
         had moved and abandoned where not. A rollback that has failed is not taken back.
       - V(close) says how the record of the release ends, after O(action) was carried out.
