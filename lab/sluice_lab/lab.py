@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,10 @@ class Facts:
     app_port: int
     postgres_port: int
     valkey_port: int
-    postgres_password: str
-    database_password: str
-    redis_password: str
-    jwt_secret: str
+    postgres_password: str = field(repr=False)
+    database_password: str = field(repr=False)
+    redis_password: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
 
     @classmethod
     def draw(cls) -> Facts:

@@ -29,7 +29,7 @@ shutdown.install(server, async () => {
 while (!Object.values(await dependencies(pool, redis)).every(Boolean)) {
   await delay(100);
 }
-metrics.start();
+await metrics.start();
 server.listen(config.port, config.host, () => {
   console.log(`dealradar ${config.version} pid ${process.pid} listens on ${config.host}:${config.port}`);
   process.send?.('ready');

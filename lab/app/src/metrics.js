@@ -123,7 +123,9 @@ export class Metrics {
     return snapshot;
   }
 
-  start() {
+  /** From the first request on, this worker is one of those that every worker knows. */
+  async start() {
+    await this.push().catch(() => {});
     this.timer = setInterval(() => this.push().catch(() => {}), SNAPSHOT_MS);
   }
 
