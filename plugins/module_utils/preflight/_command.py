@@ -20,12 +20,13 @@ from ansible_collections.sluice.release.plugins.module_utils._runner import (
 )
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
 
-VERSION = r"(\d+(?:\.\d+)*)"
+# A number with dots, wherever it is; or else one that stands alone. The 2 of `pm2` is neither.
+_VERSIONS = (re.compile(r"(\d+(?:\.\d+)+)"), re.compile(r"(?<![\w.])v?(\d+)(?![\w.])"))
 
 
 def version_of(text: str) -> tuple[int, ...] | None:
     """The numbers of a version: `v18.20.4` is (18, 20, 4). None: the text holds no number."""
-    match = re.search(VERSION, text)
+    match = next(filter(None, (pattern.search(text) for pattern in _VERSIONS)), None)
     return tuple(int(part) for part in match.group(1).split(".")) if match else None
 
 
@@ -35,7 +36,7 @@ def at_least(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return found + (0,) * (length - len(found)) >= wanted + (0,) * (length - len(wanted))
 
 
-def judge(program: str, done: Completed, min_version: str | None, pattern: str) -> Finding:
+def judge(program: str, done: Completed, min_version: str | None, pattern: str | None) -> Finding:
     """Judge what a program left behind."""
     value: dict[str, Any] = {"rc": done.rc, "seconds": round(done.seconds, 3)}
     if done.rc != 0:
@@ -43,7 +44,8 @@ def judge(program: str, done: Completed, min_version: str | None, pattern: str) 
         return Finding(False, f"{program} ended with status {done.rc}" + (f" and said: {said}" if said else ""), value)
     if not min_version:
         return Finding(True, f"{program} ended well", value)
-    match = re.search(pattern, f"{done.stdout}\n{done.stderr}")
+    output = f"{done.stdout}\n{done.stderr}"
+    match = re.search(pattern or "(?s:.*)", output)
     found = version_of(match.group(match.lastindex or 0)) if match else None
     if found is None:
         return Finding(False, f"{program} shows no version", value)
@@ -62,9 +64,9 @@ def look(params: Params, runner: CommandRunner | None = None) -> Finding:
     if not argv:
         return Finding(False, "argv is empty")
     path = os.pathsep.join([*(params["path_prepend"] or []), os.environ.get("PATH", os.defpath)])
-    pattern = params["pattern"] or VERSION
+    pattern = params["pattern"]
     try:
-        re.compile(pattern)
+        re.compile(pattern or "")
     except re.error as error:
         return Finding(False, f"its pattern is no regular expression ({error})")
     try:
