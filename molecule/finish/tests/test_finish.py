@@ -22,7 +22,7 @@ def test_the_application_runs_what_was_asked_for(answer: Callable[[str], Any]) -
 
 
 def test_the_release_is_closed_as_succeeded_and_the_second_as_unchanged(journal: Journal) -> None:
-    outcomes = [segment[-1]["data"]["outcome"] for segment in journal]
+    outcomes = [segment[-1]["outcome"] for segment in journal]
     assert outcomes == ["succeeded", "unchanged"]
 
 

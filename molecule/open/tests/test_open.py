@@ -31,7 +31,7 @@ def test_the_journal_says_what_was_opened(journal: list[list[dict[str, Any]]], h
 
 def test_the_release_that_the_first_run_left_open_is_closed(journal: list[list[dict[str, Any]]]) -> None:
     assert len(journal) == 2
-    assert (journal[0][-1]["event"], journal[0][-1]["data"]["outcome"]) == ("closed", "failed")
+    assert (journal[0][-1]["event"], journal[0][-1]["outcome"]) == ("closed", "failed")
 
 
 def test_nobody_else_reads_the_state(host: Host) -> None:

@@ -21,7 +21,7 @@ def test_the_last_known_good_version_serves(answer: Callable[[str], Any]) -> Non
 def test_the_killed_release_is_closed_as_rolled_back(journal: list[list[dict[str, Any]]]) -> None:
     closed = [(segment[0]["data"]["version"], segment[-1]["event"]) for segment in journal]
     assert closed[:2] == [("1.0.0", "closed"), ("1.1.0", "closed")]
-    assert journal[1][-1]["data"]["outcome"] == "rolled_back"
+    assert journal[1][-1]["outcome"] == "rolled_back"
 
 
 def test_no_lock_is_left(host: Host) -> None:

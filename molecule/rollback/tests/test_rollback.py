@@ -25,7 +25,7 @@ def test_only_its_workers_are_left(host: Host, workers: list[dict[str, Any]]) ->
 
 
 def test_the_journal_knows_both_moves_and_the_way_back(journal: list[list[dict[str, Any]]]) -> None:
-    closed = [(segment[0]["data"]["kind"], segment[-1]["data"]["outcome"]) for segment in journal]
+    closed = [(segment[0]["data"]["kind"], segment[-1]["outcome"]) for segment in journal]
     assert closed == [("deploy", "succeeded"), ("deploy", "succeeded"), ("rollback", "succeeded")]
 
 

@@ -75,8 +75,10 @@ def create_sql(name: str, properties: Mapping[str, Any], server_version: int) ->
         f"ENCODING {quote_literal(properties['encoding'])}",
         f"LC_COLLATE {quote_literal(properties['collate'])}",
         f"LC_CTYPE {quote_literal(properties['ctype'])}",
-        f"TABLESPACE {quote_identifier(properties['tablespace'])}",
     ]
+    # The template's own tablespace needs no privilege, unless it is named.
+    if properties["tablespace"] != "pg_default":
+        words.append(f"TABLESPACE {quote_identifier(properties['tablespace'])}")
     if server_version >= 150000:
         locale = quote_literal(properties["locale"] or "")
         words.append(
