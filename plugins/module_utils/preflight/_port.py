@@ -140,18 +140,27 @@ def _pid_of(path: str) -> int | None:
     return pid if os.path.isdir(f"/proc/{pid}") else None
 
 
+def is_cluster_worker(pid: int, proc: str = "/proc") -> bool:
+    """Whether Node.js runs a process as a worker that shares the sockets of its parent, here the PM2 daemon."""
+    try:
+        with open(f"{proc}/{pid}/environ", "rb") as stream:
+            return any(line.startswith(b"NODE_UNIQUE_ID=") for line in stream.read().split(b"\0"))
+    except OSError:
+        return True  # it may not be looked at; that is no reason to accuse it
+
+
 def foreign(found: list[Holder], daemon: int | None, own: list[int]) -> list[Holder]:
     """The holders that are not the application.
 
     In cluster mode the daemon itself listens, for every application that it runs: it is let pass only when it runs
-    ours. In fork mode the process listens, or a child of it (`npm start`).
+    ours in that mode. In fork mode the process listens, or a child of it (`npm start`).
     """
 
     def is_ours(holder: Holder) -> bool:
         if holder.pid is None:
             return False
         if holder.pid == daemon:
-            return bool(own)
+            return any(map(is_cluster_worker, own))
         pid = holder.pid
         while pid > 1:
             if pid in own:

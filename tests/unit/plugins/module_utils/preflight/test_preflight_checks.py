@@ -157,7 +157,8 @@ def holder(pid: int | None) -> _port.Holder:
 @pytest.mark.parametrize(
     ("pid", "daemon", "own", "foreign"),
     [
-        pytest.param(50, 50, [60], False, id="the-daemon-that-runs-ours"),
+        pytest.param(50, 50, [99999999], False, id="the-daemon-that-runs-ours"),
+        pytest.param(50, 50, [os.getpid()], True, id="the-daemon-that-runs-ours-in-fork-mode"),
         pytest.param(50, 50, [], True, id="the-daemon-that-runs-only-others"),
         pytest.param(60, 50, [60, 61], False, id="our-process-in-fork-mode"),
         pytest.param(os.getpid(), 50, [os.getppid()], False, id="a-child-of-our-process"),
@@ -169,6 +170,13 @@ def holder(pid: int | None) -> _port.Holder:
 )
 def test_whose_port_it_is(pid: int | None, daemon: int | None, own: list[int], foreign: bool) -> None:
     assert bool(_port.foreign([holder(pid)], daemon, own)) is foreign
+
+
+def test_cluster_workers_are_known_by_their_environment(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "environ").write_bytes(b"PATH=/bin\0NODE_UNIQUE_ID=1\0")
+    assert _port.is_cluster_worker(7, str(tmp_path))
+    assert not _port.is_cluster_worker(os.getpid())
 
 
 def test_pm2_pids_are_those_of_the_named_process_alone(tmp_path: Path) -> None:
