@@ -72,7 +72,9 @@ options:
     type: dict
     default: {}
   evidence:
-    description: What was found out in the stage that ends here.
+    description:
+      - What was found out in the stage that ends here.
+      - It may be a registered result; what Ansible adds to every result is left out.
     type: dict
     default: {}
   reason:
@@ -161,7 +163,8 @@ from ansible_collections.sluice.release.plugins.module_utils.journal import _loc
 def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     state_dir, release = params["path"], params["release"]
     wanted = ("state", "release", "stage", "name", "budget", "reason", "outcome", "data", "evidence")
-    request = _state.Request(**{key: params[key] for key in wanted})
+    asked = {key: params[key] for key in wanted}
+    request = _state.Request(**{**asked, "evidence": _state.findings(params["evidence"])})
     if check_mode:
         entries = _store.read(state_dir)
         added = _store.chain(entries, _state.advance(entries, request, _store.now(), assume=True))

@@ -34,6 +34,12 @@ ROLLBACK = "rollback"  # from here on it is being taken back, whatever had passe
 # The chain keys and the clock of the machine: of no use to whoever reads a result.
 _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
 
+# What every registered result carries beside what its module has found.
+_ANSIBLE_KEYS = frozenset(
+    ("ansible_facts", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result", "invocation")
+    + ("skip_reason", "skipped", "warnings")
+)
+
 
 class Moment(NamedTuple):
     """A point in time: for people (UTC text), and for measuring (seconds of one boot of one machine)."""
@@ -56,6 +62,11 @@ class Request:
     outcome: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def findings(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a task found out, without what Ansible adds to every result."""
+    return {key: value for key, value in result.items() if key not in _ANSIBLE_KEYS and not key.startswith("_ansible_")}
 
 
 def elapsed(entry: Mapping[str, Any], now: Moment) -> float:

@@ -16,6 +16,7 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._state impo
     Request,
     advance,
     derive,
+    findings,
     elapsed,
     shown,
 )
@@ -303,3 +304,8 @@ def test_passwords_in_urls_are_not_recorded() -> None:
 def test_a_result_shows_no_storage() -> None:
     book = Book().open("r1")
     assert set(shown(book.entries[0])) == {"time", "release", "event", "stage", "name", "data"}
+
+
+def test_findings_leave_out_what_ansible_adds() -> None:
+    result = {"changed": True, "failed": False, "_ansible_no_log": False, "diff": {}, "verdict": "green", "msg": "why"}
+    assert findings(result) == {"verdict": "green", "msg": "why"}
