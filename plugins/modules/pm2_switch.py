@@ -408,7 +408,7 @@ OPTIONS: dict[str, t.Any] = {
 
 def switch(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Bring the application to the wanted state."""
-    world = _options.world(params)
+    world = _options.world(params, check_mode)
     alone = (
         contextlib.nullcontext()
         if check_mode or not params["state_dir"]
@@ -416,7 +416,7 @@ def switch(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.An
     )
     with alone:
         if params["state"] == "active":
-            return _switch.Switch(_options.request(params), world, check_mode).run()
+            return _switch.Switch(_options.request(params, check_mode), world, check_mode).run()
         return _switch.end(
             params["name"], world, absent=params["state"] == "absent", save=params["save"], check_mode=check_mode
         )

@@ -28,9 +28,14 @@ _SECRET_LENGTH = 3
 _ANY_LENGTH = 6
 
 
-def read_environment(path: str | None) -> dict[str, str]:
+def is_to_come(params: Mapping[str, Any], check_mode: bool) -> bool:
+    """Whether check mode asks about a release that the run before it would have built: there is no file to read yet."""
+    return check_mode and params["path"] is not None and not os.path.isdir(params["path"])
+
+
+def read_environment(path: str | None, to_come: bool = False) -> dict[str, str]:
     """Read the environment of the workers; no file, no variables."""
-    if path is None:
+    if path is None or (to_come and not os.path.exists(path)):
         return {}
     try:
         with open(path, encoding="utf-8") as stream:
@@ -63,10 +68,10 @@ def search_path(prepend: list[str], inherited: str) -> str:
     return os.pathsep.join(dict.fromkeys([*prepend, *inherited.split(os.pathsep)]))
 
 
-def world(params: Mapping[str, Any]) -> World:
+def world(params: Mapping[str, Any], check_mode: bool = False) -> World:
     """Return what the switch acts on."""
     _pm2.check_name(params["name"])
-    environment = read_environment(params["config"])
+    environment = read_environment(params["config"], is_to_come(params, check_mode))
     path = search_path(params["path_prepend"], os.environ.get("PATH", os.defpath))
     hidden = secrets(environment)
     return World(
@@ -85,9 +90,14 @@ def world(params: Mapping[str, Any]) -> World:
     )
 
 
-def request(params: Mapping[str, Any]) -> Request:
+def request(params: Mapping[str, Any], check_mode: bool = False) -> Request:
     """Return what shall serve. SluiceError for what can never work."""
-    environment = read_environment(params["config"])
+    for option in ("release", "path", "script", "ready"):
+        # An explicit null counts as given for Ansible.
+        if not params[option]:
+            raise SluiceError("use the options of pm2_switch", f"{option} is empty", "Correct the profile")
+    to_come = is_to_come(params, check_mode)
+    environment = read_environment(params["config"], to_come)
     _pm2.check_environment(environment)
     fork = params["exec_mode"] == "fork"
     upstream = _upstream.Upstream(**params["upstream"]) if fork else None
@@ -112,7 +122,8 @@ def request(params: Mapping[str, Any]) -> Request:
         save=params["save"],
     )
     _check_numbers(wanted)
-    _pm2.check_script(wanted.entry)
+    if not to_come:
+        _pm2.check_script(wanted.entry)
     for port in wanted.ports or (None,):
         _ready.check(wanted.ready if port is None else wanted.ready.at_port(port))
     if upstream:

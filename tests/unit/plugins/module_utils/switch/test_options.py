@@ -89,3 +89,12 @@ def test_every_value_of_some_length_counts_as_a_secret(tmp_path: Path) -> None:
 
 def test_search_path() -> None:
     assert _options.search_path(["/b", "/c"], "/a:/b") == "/b:/c:/a"
+
+
+def test_check_mode_may_ask_about_a_release_that_is_still_to_be_built(tmp_path: Path) -> None:
+    still_to_come = params(
+        tmp_path, path=str(tmp_path / "releases" / "1"), config=str(tmp_path / "config" / "env.json")
+    )
+    assert _options.request(still_to_come, check_mode=True).environment == {}
+    with pytest.raises(SluiceError, match="Cannot read the configuration"):
+        _options.request(still_to_come)
