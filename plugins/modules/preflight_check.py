@@ -100,7 +100,7 @@ options:
         description: TCP port, for V(port).
         type: int
       pm2_home:
-        description: Directory of PM2, for V(port).
+        description: Directory of PM2, for V(port). By default where PM2 itself looks, E(PM2_HOME) or C(~/.pm2).
         type: path
       process:
         description: Name of the PM2 process that may hold the port, for V(port).

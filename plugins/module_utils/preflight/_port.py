@@ -179,9 +179,12 @@ def look(params: Params) -> Finding:
     value = {"port": port, "holders": [{"pid": holder.pid, "command": holder.command} for holder in found]}
     if not found:
         return Finding(True, f"port {port} is free", value)
-    daemon, own = (
-        pm2_pids(params["pm2_home"], params["process"]) if params["pm2_home"] and params["process"] else (None, [])
-    )
+    daemon: int | None = None
+    own: list[int] = []
+    if params["process"]:
+        # Where PM2 itself looks when nobody tells it.
+        home = params["pm2_home"] or os.environ.get("PM2_HOME") or os.path.expanduser("~/.pm2")
+        daemon, own = pm2_pids(home, params["process"])
     strangers = foreign(found, daemon, own)
     if strangers:
         remedy = "stop it or choose another port"

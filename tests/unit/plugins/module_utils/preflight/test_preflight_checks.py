@@ -150,6 +150,18 @@ def test_this_process_is_found_as_the_holder_of_its_port(family: socket.AddressF
     assert _port.look(check(type="port", port=port)).message == f"port {port} is free"
 
 
+def test_a_port_of_our_own_process_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "pids" / "api-0.pid").write_text(str(os.getpid()))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        given = check(type="port", port=port, process="api", pm2_home=str(tmp_path))
+        assert _port.look(given).message == f"port {port} is held by api itself"
+        assert not _port.look({**given, "process": "other"}).passed
+        monkeypatch.setenv("PM2_HOME", str(tmp_path))
+        assert _port.look({**given, "pm2_home": None}).passed
+
+
 def holder(pid: int | None) -> _port.Holder:
     return _port.Holder(pid, "node", "app")
 
