@@ -167,6 +167,7 @@ def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     request = _state.Request(**{**asked, "evidence": _state.findings(params["evidence"])})
     if check_mode:
         entries = _store.read(state_dir)
+        entries += _store.chain(entries, _state.assumed(entries, request, _store.now()))
         added = _store.chain(entries, _state.advance(entries, request, _store.now(), assume=True))
         return _result(entries, added)
     with _store.writing(state_dir, f"record release {release}"):

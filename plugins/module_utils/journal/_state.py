@@ -257,6 +257,15 @@ def advance(
     return _IN_OPEN_RELEASE[request.state](entries, opened, request, now)
 
 
+def assumed(entries: Sequence[Mapping[str, Any]], request: Request, now: Moment) -> list[Event]:
+    """Return the opening that check mode has not written, when the request speaks of a release that lacks it.
+
+    With it the derived state has an open release, as the tasks that follow expect.
+    """
+    known = any(entry["release"] == request.release for entry in entries)
+    return [] if known or request.state == "opened" else [_event(request.release, "opened", now, data={})]
+
+
 def _open(
     entries: Sequence[Mapping[str, Any]], state: State, request: Request, now: Moment, *, assume: bool
 ) -> list[Event]:
