@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -19,7 +20,9 @@ _GATE_KEYS = (
     *("type", "unit", "reason", "series", "direction", "target", "warn", "crit", "target_met", "sustained", "weight"),
     *("no_data", "last", "worst"),
 )
-_BACKUP_KEYS = ("path", "bytes", "sha256", "seconds")
+_BACKUP_KEYS = ("path", "bytes", "sha256", "rows", "created", "seconds")
+
+_ARTIFACT = re.compile(r"^(.+)-[0-9a-f]{12}$")
 
 
 def parse_time(text: str) -> datetime:
@@ -62,6 +65,7 @@ class _Host:
         self.failures: list[dict[str, Any]] = []
         self.evidence: list[tuple[dict[str, Any], Mapping[str, Any]]] = []
         self.notes: dict[str, Mapping[str, Any]] = {}
+        self.issues: list[str] = []
         # When it was closed, or the last that is known of it; what is noted later does not make a release longer.
         self.ended: str = self.entries[-1]["time"] if self.entries else ""
         for entry in self.entries:
@@ -70,6 +74,17 @@ class _Host:
     @property
     def moved(self) -> bool:
         return any(stage["name"] == "switch" for stage in self.stages)
+
+    @property
+    def came_from(self) -> str | None:
+        """The version that served before: as the opening says, else as the switch found it."""
+        if self.opened.get("from"):
+            return str(self.opened["from"])
+        for stage, evidence in self.evidence:
+            # An artifact is called by its version and the start of its checksum; what is not called so is unknown.
+            if stage["name"] == "switch" and (match := _ARTIFACT.match(str(evidence.get("previous")))):
+                return match.group(1)
+        return None
 
     @property
     def outcome(self) -> str | None:
@@ -93,6 +108,8 @@ class _Host:
         elif event in ("left", "failed"):
             self._end_stage(entry, "succeeded" if event == "left" else "failed")
         elif event == "noted":
+            if _field(entry, "name") == "issue":
+                self.issues.append(str(_data(entry).get("message") or "an issue without words"))
             self.notes[str(_field(entry, "name"))] = _data(entry)
         elif event == "closed":
             self.closed = {key: _field(entry, key) for key in ("outcome", "verdict", "reason")}
@@ -147,7 +164,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "application": opened.get("application", ""),
         "environment": opened.get("environment", ""),
         "operator": opened.get("operator"),
-        "from": next((host.opened["from"] for host in fleet if host.opened.get("from")), None),
+        "from": next((host.came_from for host in fleet if host.came_from), None),
         "to": str(opened.get("version", "")),
         "outcome": outcome,
         "verdict": _verdict(outcome, gates, fleet),
@@ -245,7 +262,7 @@ def _backup(fleet: Sequence[_Host]) -> dict[str, Any] | None:
             "id": backup.get("id"),
             "verified": backup.get("verified") not in (None, False, ""),
             "host": host.name,
-            **({"level": backup["verified"]} if isinstance(backup.get("verified"), str) else {}),
+            **_proof_level(backup),
             **{key: backup[key] for key in _BACKUP_KEYS if backup.get(key) is not None},
             **_tables(backup.get("tables")),
         }
@@ -255,6 +272,14 @@ def _backup(fleet: Sequence[_Host]) -> dict[str, Any] | None:
         if isinstance(backup, Mapping)
     ]
     return max(found, key=lambda backup: backup["verified"], default=None)
+
+
+def _proof_level(backup: Mapping[str, Any]) -> dict[str, str]:
+    """Return how the backup was verified, where it was."""
+    verified = backup.get("verified")
+    if isinstance(verified, str) and verified:
+        return {"level": verified}
+    return {"level": str(backup["level"])} if verified and backup.get("level") else {}
 
 
 def _tables(tables: Any) -> dict[str, int]:
@@ -268,19 +293,26 @@ def _tables(tables: Any) -> dict[str, int]:
 
 def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:
     """Return the rollback over all hosts: the highest level, the slowest host, verified only where each one is."""
-    notes = [(host.name, host.notes["rollback"]) for host in fleet if "rollback" in host.notes]
+    notes = [(host, host.notes["rollback"]) for host in fleet if "rollback" in host.notes]
     if not notes:
         return None
-    seconds = [data["seconds"] for _host, data in notes if data.get("seconds") is not None]
+    seconds = [value for host, data in notes if (value := _rollback_seconds(host, data)) is not None]
     return {
-        "level": max(data.get("level") or 0 for _host, data in notes),
+        "level": max(int(data.get("level") or 0) for _host, data in notes),
         "to": next((data["to"] for _host, data in notes if data.get("to")), None),
         "seconds": max(seconds, default=None),
         "artifact": next((data["artifact"] for _host, data in notes if data.get("artifact")), None),
         "reason": next((data["reason"] for _host, data in notes if data.get("reason")), None),
         "verified": all(data.get("verified") for _host, data in notes),
-        "hosts": [host for host, _data_ in notes],
+        "hosts": [host.name for host, _note in notes],
     }
+
+
+def _rollback_seconds(host: _Host, data: Mapping[str, Any]) -> float | None:
+    """Return how long the way back took on a host: as noted, else as long as its stage."""
+    if data.get("seconds") is not None:
+        return float(data["seconds"])
+    return next((s["seconds"] for s in reversed(host.stages) if s["name"] == "rollback"), None)
 
 
 def _error(failures: Sequence[Mapping[str, Any]], fleet: Sequence[_Host], outcome: str) -> dict[str, Any] | None:
@@ -299,7 +331,7 @@ def _host_summary(host: _Host) -> dict[str, Any]:
     return {
         "host": host.name,
         "outcome": host.outcome or "unfinished",
-        "from": host.opened.get("from"),
+        "from": host.came_from,
         "moved": host.moved,
         "journal_head": host.entries[-1].get("hash"),
     }
@@ -315,9 +347,10 @@ def _issues(
         if host.outcome is None:
             last = host.stages[-1]["name"] if host.stages else "the start"
             issues.append(f"The run on {host.name} ended in {last} without closing the release.")
-    origins = {host.opened["from"] for host in fleet if host.opened.get("from")}
+        issues += [f"On {host.name}: {text}" for text in host.issues]
+    origins = {host.came_from for host in fleet if host.came_from}
     if len(origins) > 1:
-        issues.append(f"The hosts came from different versions: {', '.join(sorted(map(str, origins)))}.")
+        issues.append(f"The hosts came from different versions: {', '.join(sorted(origins))}.")
     for stage in stages:
         seconds, budget = stage["seconds"], stage["budget_seconds"]
         if seconds is not None and budget and seconds > budget:

@@ -48,8 +48,8 @@ def seconds_text(seconds: float | None) -> str:
 
 
 def budget_text(seconds: float) -> str:
-    """Return a budget, which is a round number: 60 s, 10 min."""
-    return f"{seconds:g} s" if seconds <= 120 or seconds % 60 else seconds_text(seconds)
+    """Return a budget, which is a round number: 60 s, 300 s, 30 min."""
+    return f"{seconds:g} s" if seconds <= 600 or seconds % 60 else seconds_text(seconds)
 
 
 def bytes_text(count: float) -> str:

@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.sluice.release.plugins.plugin_utils import _stages
+from ansible_collections.sluice.release.plugins.plugin_utils._stages import Narrator, plain
+
+RELEASE = "20261122T013000Z-1.1.0"
+OPENED = {
+    "event": "opened",
+    "release": RELEASE,
+    "data": {"kind": "deploy", "application": "shop", "environment": "lab", "version": "1.1.0"},
+}
+RED = {"check": "errors", "verdict": "red", "reason": "errors was 38.2 %, critical at or above 5 %, for 3 s"}
+
+
+def event(kind: str, stage: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"event": kind, "release": RELEASE, "stage": stage, "data": {}, **more}
+
+
+def texts(lines: list[_stages.Line]) -> list[str]:
+    return [plain(_stages.trimmed(line)) for line in lines]
+
+
+def tell(narrator: Narrator, *events: dict[str, Any], host: str = "app1", journal: Any = None) -> list[str]:
+    return texts(narrator.events(host, events, journal or {"current": {"version": "1.0.0"}}))
+
+
+def test_a_release_from_its_start_to_its_end() -> None:
+    narrator = Narrator()
+    assert tell(narrator, OPENED) == [f"SLUICE  shop  lab  1.0.0 -> 1.1.0   release {RELEASE}"]
+    assert tell(narrator, event("entered", "backup", budget=60)) == ["  backup       ▸  up to 60 s"]
+    backup = {"backup": {"tables": 5, "bytes": 1204331, "verified": True, "level": "restore"}}
+    left = event("left", "backup", seconds=2.14, data=backup)
+    assert tell(narrator, left, event("entered", "gate")) == [
+        "  backup       ✔  2.1 s of 60 s     5 tables, 1.2 MB, verified by restore",
+        "  gate         ▸  started",
+    ]
+    gates = {"verdict": "green", "score": 100, "gates": [{"check": "errors", "verdict": "green"}]}
+    done = [event("left", "gate", seconds=30.1, data=gates), event("closed", outcome="succeeded")]
+    assert tell(narrator, *done) == ["  gate         ✔  30.1 s            green, score 100, 1 check"]
+    assert texts(narrator.recap([], 3, 60)) == ["", "SUCCEEDED  1.1.0 serves."]
+
+
+def test_a_red_gate_and_the_way_back() -> None:
+    narrator = Narrator()
+    tell(narrator, OPENED, event("entered", "gate", budget=120))
+    message = "Cannot let 1.1.0 go on: the gate is red. It is taken back."
+    narrator.failure("app1", message)
+    assert tell(narrator, event("failed", "gate", seconds=9.8, reason=message, data={"gates": [RED]})) == [
+        "  gate         ✘  9.8 s of 120 s    red: errors was 38.2 %, critical at or above 5 %, for 3 s",
+        f"               {message}",
+    ]
+    noted = event("noted", name="rollback", data={"level": 2, "to": "1.0.0", "verified": True})
+    assert tell(narrator, event("entered", "rollback", budget=300), noted) == ["  rollback     ▸  up to 300 s"]
+    end = event("left", "rollback", seconds=4.1), event("closed", outcome="rolled_back", reason="red")
+    assert tell(narrator, *end) == ["  rollback     ✔  4.1 s of 300 s    level 2 to 1.0.0"]
+    assert narrator.final_failure("1.1.0 was taken back.")
+    narrator.report = {"outcome": "rolled_back", "rollback": {"level": 2, "to": "1.0.0", "seconds": 4.1}}
+    narrator.report_path = "/reports/x.html"
+    assert texts(narrator.recap(["app1"], 3, 60)) == [
+        "",
+        "FAILED  rolled back to 1.0.0 in 4.1 s.  Report: /reports/x.html",
+    ]
+
+
+def test_several_hosts_have_a_column() -> None:
+    narrator = Narrator(hosts=["app1", "web-12"])
+    assert tell(narrator, OPENED) == [f"SLUICE  shop  lab  1.0.0 -> 1.1.0  2 hosts   release {RELEASE}"]
+    assert tell(narrator, event("entered", "gate"), host="web-12") == ["  gate         web-12  ▸  started"]
+    assert tell(narrator, event("entered", "gate"), host="app1") == ["  gate         app1    ▸  started"]
+
+
+def test_hosts_that_failed_alike_share_one_block() -> None:
+    narrator = Narrator(hosts=["app1", "app2", "app3"])
+    for host in ("app1", "app2"):
+        narrator.failure(host, "Cannot start migrate: host app3 is gone.\nNothing was moved.")
+    narrator.failure("app3", "Cannot reach app3.")
+    assert texts(narrator.flush()) == [
+        "  ✘ app1 and app2  Cannot start migrate: host app3 is gone.",
+        "      Nothing was moved.",
+        "  ✘ app3  Cannot reach app3.",
+    ]
+    assert narrator.flush() == []
+    # What was told once is not told again by the journal.
+    failed = event("failed", "migrate", seconds=0.1, reason="Cannot reach app3.")
+    assert tell(narrator, failed, host="app3")[1:] == ["  migrate      app3  ✘  0.1 s"]
+
+
+def test_failure_outside_a_release_ends_the_run_as_failed() -> None:
+    narrator = Narrator(hosts=["app1"])
+    narrator.failure("app1", "Cannot use the profile: unknown key sluice_databse_url.")
+    assert not narrator.final_failure("a fail task before any release")
+    assert texts(narrator.recap(["app1"], 0, 1.5)) == [
+        "  ✘ Cannot use the profile: unknown key sluice_databse_url.",
+        "",
+        "FAILED  on app1 after 1.5 s.",
+    ]
+
+
+def test_run_without_a_release_says_that_it_is_done() -> None:
+    assert texts(Narrator().recap([], 2, 12.3)) == ["", "DONE  2 changes after 12.3 s."]
+
+
+def test_a_killed_release_and_the_next_one_each_have_a_head() -> None:
+    narrator = Narrator()
+    old = {
+        "release": "20261121T000000Z-1.0.9",
+        "data": {"application": "shop", "environment": "lab", "version": "1.0.9"},
+    }
+    entered = {**event("entered", "rollback"), "release": old["release"]}
+    assert tell(narrator, entered, journal={"open": old, "current": None}) == [
+        "SLUICE  shop  lab  1.0.9   release 20261121T000000Z-1.0.9",
+        "  rollback     ▸  started",
+    ]
+    closed = {**event("closed", outcome="rolled_back", reason="the run was killed"), "release": old["release"]}
+    assert tell(narrator, closed, OPENED) == [
+        "  rolled back: the run was killed",
+        "",
+        f"SLUICE  shop  lab  1.0.0 -> 1.1.0   release {RELEASE}",
+    ]
+
+
+def test_check_mode_says_so_and_times_nothing() -> None:
+    narrator = Narrator(check=True)
+    assert tell(narrator, OPENED) == [f"SLUICE  CHECK  shop  lab  1.0.0 -> 1.1.0   release {RELEASE}"]
+    # The journal is not written, so it knows of no stage that would end.
+    assert tell(narrator, event("entered", "preflight")) == []
+    assert tell(narrator, event("entered", "backup", budget=60)) == ["  preflight    ✔"]
+    assert tell(narrator, event("closed", outcome="succeeded")) == ["  backup       ✔"]
+    assert texts(narrator.recap([], 5, 9)) == ["", "CHECK  nothing was changed."]
+
+
+def test_on_a_terminal_stages_have_no_line_as_they_start_and_details_are_wrapped() -> None:
+    narrator = Narrator(width=72)
+    tell(narrator, OPENED)
+    assert tell(narrator, event("entered", "gate", budget=120)) == []
+    assert narrator.live("Look at the error rate") == "  gate         ▸    up to 120 s  Look at the error rate"
+    assert len(narrator.live("x" * 100)) == 71
+    assert tell(narrator, event("failed", "gate", seconds=9.8, data={"gates": [RED]})) == [
+        "  gate         ✘  9.8 s of 120 s    red: errors was 38.2 %, critical at",
+        "                                    or above 5 %, for 3 s",
+    ]
+    assert narrator.live() == ""
+
+
+def test_live_line_names_the_stages_of_all_hosts() -> None:
+    narrator = Narrator(width=100, hosts=["a", "b", "c", "d", "e"])
+    tell(narrator, OPENED)
+    for host in "abcd":
+        tell(narrator, event("entered", "gate"), host=host)
+    tell(narrator, event("entered", "switch"), host="e")
+    assert narrator.live() == "  gate         ▸  4 hosts   switch       ▸  e"
+
+
+def test_ascii_marks() -> None:
+    narrator = Narrator(unicode=False)
+    tell(narrator, OPENED)
+    lines = tell(narrator, event("entered", "a"), event("left", "a", seconds=1), event("failed", "b", seconds=1))
+    assert lines == ["  a            ..  started", "  a            ok  1.0 s", "  b            XX  1.0 s"]
+    assert all(line.isascii() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "C"}, False),
+        ({}, False),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),
+        ({"LANG": "C.utf8", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LANG": "C", "LC_CTYPE": "de_DE.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, False),
+        ({"LANG": "en_US.ISO-8859-1"}, False),
+    ],
+)
+def test_locale(environment: dict[str, str], expected: bool) -> None:
+    assert _stages.locale_has_unicode(environment) is expected
+
+
+@pytest.mark.parametrize(
+    ("stage", "evidence", "text"),
+    [
+        ("preflight", {"score": 100, "passed": True}, "score 100"),
+        ("backup", {"backup": {"tables": 1, "verified": False}}, "1 table, NOT verified"),
+        ("backup", {"backup": {"tables": {"a": 1, "b": 2}, "verified": "archive"}}, "2 tables, verified by archive"),
+        ("backup", {}, ""),
+        ("artifact", {"artifact": {"id": "1.1.0-3f2a9c1b77d0"}, "changed": False}, "1.1.0-3f2a9c1b77d0, built before"),
+        ("migrate", {"applied": ["a"]}, "1 migration"),
+        ("migrate", {"applied": []}, "nothing to migrate"),
+        (
+            "switch",
+            {"instances": [{"ready": True, "ready_seconds": 1.2}, {"ready": True, "ready_seconds": 0.9}]},
+            "2 of 2 workers ready, slowest after 1.2 s",
+        ),
+        ("verify", {"verdict": "green", "gates": [{"verdict": "green"}] * 2}, "green, 2 checks"),
+        (
+            "gate",
+            {"verdict": "yellow", "score": 90, "gates": [{"verdict": "yellow", "reason": "p95 was 300 ms"}]},
+            "yellow: p95 was 300 ms, score 90, 1 check",
+        ),
+        ("finish", {}, ""),
+    ],
+)
+def test_stage_detail(stage: str, evidence: dict[str, Any], text: str) -> None:
+    assert _stages.stage_detail(stage, evidence) == text
+
+
+def test_failure_detail_counts_the_other_red_checks() -> None:
+    assert _stages.failure_detail({"gates": [RED, {"verdict": "green"}, RED]}).endswith("for 3 s; and 1 more check")
+    assert _stages.failure_detail({"msg": "no gates"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"level": 2, "to": "1.0.0", "verified": True}, "level 2 to 1.0.0"),
+        ({"level": 2, "to": "1.0.0", "verified": False}, "level 2 to 1.0.0, NOT verified"),
+        ({"level": 2, "to": None, "verified": False}, "level 2: NOT taken back"),
+    ],
+)
+def test_rollback_detail(data: dict[str, Any], text: str) -> None:
+    assert _stages.rollback_detail(data) == text
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"msg": " Cannot do it. "}, "Cannot do it."),
+        ({"censored": "hidden by no_log"}, "hidden by no_log"),
+        ({}, "the task failed without a message"),
+        (
+            {"msg": "non-zero return code", "rc": 2, "stderr": "1\n2\n3\n4\n5\nno such table "},
+            "non-zero return code\n2\n3\n4\n5\nno such table",
+        ),
+        (
+            {"msg": "One or more items failed", "results": [{"failed": True, "msg": "a"}, {"msg": "b"}]},
+            "a",
+        ),
+    ],
+)
+def test_failure_message(result: dict[str, Any], message: str) -> None:
+    assert _stages.failure_message(result) == message
+
+
+@pytest.mark.parametrize(
+    ("report", "failed", "text"),
+    [
+        (
+            {"outcome": "succeeded", "seconds": 52.4, "verdict": "green", "requests": {"sent": 195, "failed": 0}},
+            [],
+            "SUCCEEDED  1.1.0 serves after 52.4 s, verdict green, 0 of 195 requests failed.",
+        ),
+        ({"outcome": "succeeded"}, ["app1"], "FAILED  1.1.0 serves, but the run failed on app1."),
+        ({"outcome": "unchanged"}, [], "UNCHANGED  1.1.0 was already running; nothing was changed."),
+        (
+            {"outcome": "failed", "error": {"stage": "backup", "host": "app1"}},
+            ["app1"],
+            "FAILED  1.1.0 failed in stage backup.",
+        ),
+        ({"outcome": "failed", "error": None}, ["app1"], "FAILED  The end, as the journal has it."),
+    ],
+)
+def test_recap(report: dict[str, Any], failed: list[str], text: str) -> None:
+    narrator = Narrator(hosts=["app1"], report=report)
+    tell(narrator, OPENED, event("closed", outcome=report["outcome"], reason="The end, as the journal has it."))
+    assert texts(narrator.recap(failed, 0, 1)) == ["", text]
+
+
+def test_remarks_and_noted_issues_are_warnings() -> None:
+    narrator = Narrator(hosts=["app1", "app2"])
+    assert texts(narrator.remark("app2", "The lock was taken over")) == ["  ! app2: The lock was taken over"]
+    noted = event("noted", name="issue", data={"message": "Cannot remove 0.9.0."})
+    assert tell(narrator, OPENED, noted)[1:] == ["  ! Cannot remove 0.9.0."]
