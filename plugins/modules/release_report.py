@@ -26,6 +26,7 @@ requirements:
 extends_documentation_fragment:
   - sluice.release._attributes
   - sluice.release._attributes.action_group
+  - sluice.release._attributes.action_plugin
 options:
   release:
     description: Id of the release.
