@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-ROOT = PurePosixPath("/srv/molecule")
-STATE = PurePosixPath("/var/lib/sluice/molecule")
+ROOT = "/srv/molecule"
+STATE = "/var/lib/sluice/molecule"
 
 
 @pytest.fixture

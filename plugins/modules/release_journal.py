@@ -159,6 +159,25 @@ from ansible_collections.sluice.release.plugins.module_utils._argspec import STA
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
 
+ARGUMENTS = {
+    **STATE_PATH,
+    "state": {
+        "type": "str",
+        "required": True,
+        "choices": ["opened", "entered", "failed", "noted", "closed"],
+    },
+    "release": {"type": "str", "required": True},
+    "token": {"type": "str", "no_log": False},
+    "ttl": {"type": "int", "default": 900},
+    "stage": {"type": "str"},
+    "name": {"type": "str"},
+    "budget": {"type": "float"},
+    "data": {"type": "dict", "default": {}},
+    "evidence": {"type": "dict", "default": {}},
+    "reason": {"type": "str"},
+    "outcome": {"type": "str", "choices": ["succeeded", "rolled_back", "failed", "unchanged"]},
+}
+
 
 def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     state_dir, release = params["path"], params["release"]
@@ -200,24 +219,7 @@ def _summary(state: _state.State) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **STATE_PATH,
-            "state": {
-                "type": "str",
-                "required": True,
-                "choices": ["opened", "entered", "failed", "noted", "closed"],
-            },
-            "release": {"type": "str", "required": True},
-            "token": {"type": "str", "no_log": False},
-            "ttl": {"type": "int", "default": 900},
-            "stage": {"type": "str"},
-            "name": {"type": "str"},
-            "budget": {"type": "float"},
-            "data": {"type": "dict", "default": {}},
-            "evidence": {"type": "dict", "default": {}},
-            "reason": {"type": "str"},
-            "outcome": {"type": "str", "choices": ["succeeded", "rolled_back", "failed", "unchanged"]},
-        },
+        argument_spec=ARGUMENTS,
         required_if=[
             ("state", "entered", ["stage"]),
             ("state", "failed", ["reason"]),
