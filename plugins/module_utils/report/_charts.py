@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -198,7 +199,7 @@ def metric(key: str, gates: Sequence[Mapping[str, Any]]) -> Chart | None:
     unit = first.get("unit")
     verdict = worst([gate["verdict"] for gate in gates]) or "pending"
     bounds = limits(first)
-    values = [value for _gate, points in drawn for _t, value in points]
+    values = [value for _gate, points in drawn for _t, value in points if not math.isnan(value)]
     low, high = min([0.0, *values, *bounds.values()]), max([*values, *bounds.values()])
     span = (high - low) or 1.0
     top = high + span * (0.24 if len(drawn) > 1 else 0.14)
@@ -249,14 +250,17 @@ def metric(key: str, gates: Sequence[Mapping[str, Any]]) -> Chart | None:
 
 
 def _points(gate: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Return the numeric samples of a gate: a state has none, a missed sample is left out."""
+    """Return the samples of a gate; NaN where one is missing, so that no line is drawn over what nobody saw.
+
+    A state has no curve, and neither has a check that never had data.
+    """
     if gate.get("direction") == "state":
         return []
-    return [
-        (float(point[0]), float(point[1]))
-        for point in gate.get("series") or []
-        if isinstance(point[1], (int, float)) and not isinstance(point[1], bool)
+    points = [
+        (float(t), float(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else math.nan)
+        for t, v in gate.get("series") or []
     ]
+    return points if any(not math.isnan(value) for _t, value in points) else []
 
 
 def _few_ticks(*, integer: bool = False) -> MaxNLocator:

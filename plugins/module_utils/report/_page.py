@@ -68,7 +68,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .pair dd { font-size: .9rem; }
 .title { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem .7rem; }
 .title .now { margin-left: auto; font-weight: 650; }
-.charts { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(27rem, 100%), 1fr)); }
+.charts { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); }
 figure { margin: 0; }
 figcaption { color: var(--muted); font-size: .84rem; }
 svg.chart {

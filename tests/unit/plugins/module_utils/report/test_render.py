@@ -194,3 +194,23 @@ def test_report_of_an_older_version_is_still_shown(report: Load) -> None:
     old["rollback"] = {"level": 2, "to": "1.1.0", "seconds": 4.1}
     old["requests"] = {"sent": 5, "failed": 0, "longest_gap_ms": 3}
     assert "threshold 5" in render_html(old)
+
+
+@pytest.mark.parametrize(
+    ("series", "pieces"),
+    [
+        ([[0, 1], [1, 2], [2, 3]], 1),
+        ([[0, 1], [1, 2], [2, None], [3, 2], [4, 1]], 2),
+        ([[0, None], [1, None]], None),
+        ([], None),
+    ],
+)
+def test_no_line_is_drawn_over_missing_samples(series: list[list[float | None]], pieces: int | None) -> None:
+    gate = {"check": "p95", "stage": "gate", "verdict": "green", "value": 1, "series": series, "host": "app1"}
+    chart = _charts.metric("m", [gate])
+    if pieces is None:
+        assert chart is None
+    else:
+        assert chart is not None
+        curve = next(path for path in re.findall(r'<path d="([^"]+)"[^>]*var\(--series-1\)', chart.svg) if "L" in path)
+        assert curve.count("M") == pieces
