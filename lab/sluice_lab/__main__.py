@@ -80,6 +80,9 @@ def main() -> int:
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was begun is left as it is; the same command goes on from there.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
