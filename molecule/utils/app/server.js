@@ -46,11 +46,14 @@ const server = http.createServer(async (request, response) => {
   }
   const [status, body] = routes[request.url] ? await routes[request.url]() : [404, { error: 'not found' }];
   requests.set(status, (requests.get(status) || 0) + 1);
-  response.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close' }).end(JSON.stringify(body));
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
 });
 
 server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send && process.send('ready'));
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => server.close(() => process.exit(0)));
+  process.on(signal, () => {
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  });
 }
