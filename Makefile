@@ -19,3 +19,8 @@ lab-down:
 	@$(PYTHON) lab/bootstrap.py down
 lab-status:
 	@$(PYTHON) lab/bootstrap.py status
+
+# Ratios against the raw commands; writes benchmarks/results.json and RESULTS.md.
+.PHONY: benchmark
+benchmark: lab
+	@.venv/bin/python benchmarks
