@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, sha256_file, write_atomic
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
-from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner
+from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._databases import read_properties
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Inventory, earliest, parse_objects
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
     Tools,
+    archived_definitions_argv,
     dump_argv,
     find_tools,
     growth,
@@ -34,11 +36,12 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
     missing_tables,
     needed_bytes,
     run_tool,
-    schema_argv,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
+    DisturbedError,
     Snapshot,
     database_size,
+    join_locks,
     list_tables,
     read_contents,
     read_extensions,
@@ -54,6 +57,12 @@ T = TypeVar("T")
 
 # Seconds that another backup into the same directory may still need.
 _LOCK_TIMEOUT = 60.0
+
+# How often a dump begins anew because somebody wanted a table for himself at that very moment.
+_ATTEMPTS = 10
+
+# What pg_dump says of a table that was dropped after the snapshot.
+_VANISHED = re.compile(r'relation ".*" does not exist|could not open relation|cache lookup failed')
 
 # Seconds between two looks at a tool that runs beside us.
 _TICK = 0.2
@@ -80,6 +89,8 @@ class Means:
 
     connect: Connect
     runner: CommandRunner
+    unredacted: CommandRunner
+    """For output that is compared and never shown. A password that is also the name of a table must not change it."""
     progress: Progress
     warn: Callable[[str], None]
     check_mode: bool = False
@@ -229,47 +240,59 @@ def _dump(
 ) -> tuple[str, Inventory]:
     """Dump and digest one and the same snapshot, side by side. Returns its log position and what is in it."""
     doing = f"back up {options.url.shown}"
-    application = f"sluice backup {backup_id}"[:63]
-    conninfo = options.url.conninfo(application)
-    with shared_snapshot(database) as snapshot, options.url.tool_environment() as env:
-        first = read_sequences(database)
-
-        def dump() -> None:
-            run_tool(
-                means.runner, dump_argv(tools, conninfo, snapshot.id, file), doing, env=env, timeout=options.timeout
-            )
-
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            task = pool.submit(dump)
-            try:
-                inventory = _digest(database, snapshot, task, means.progress, file)
-                attend(task, lambda: means.progress.update(f"dump: {mebibytes(growth(file))} written"))
-            except BaseException:
-                # The pool waits for pg_dump, which would dump on to its end for nobody.
-                _end_sessions(means.connect, options.url, application)
+    # Before and after the snapshot's transaction: whoever waited for a lock of ours, pg_dump would wait for.
+    first = read_sequences(database)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            lsn, inventory = _dump_snapshot(options, means, database, tools, backup_id, file)
+            break
+        except DisturbedError:
+            if attempt == _ATTEMPTS:
                 raise
-        schema = run_tool(
-            means.runner, schema_argv(tools, conninfo, snapshot.id), doing, env=env, timeout=options.timeout
-        )
-        listing = run_tool(means.runner, list_argv(tools, file), doing, timeout=options.timeout)
-        missing = missing_tables((table.name for table in snapshot.tables), listing.stdout)
-        if missing:
-            raise SluiceError(doing, f"pg_dump ended well and left out {', '.join(missing)}")
-        sequences = earliest(first, read_sequences(database))
-    return snapshot.lsn, Inventory(
-        tables=inventory.tables,
-        large_objects=inventory.large_objects,
-        sequences=sequences,
+    listing = run_tool(means.unredacted, list_argv(tools, file), doing, timeout=options.timeout)
+    missing = missing_tables(inventory.tables, listing.stdout)
+    if missing:
+        raise SluiceError(doing, f"pg_dump ended well and left out {', '.join(missing)}")
+    schema = run_tool(means.unredacted, archived_definitions_argv(tools, file), doing, timeout=options.timeout)
+    return lsn, replace(
+        inventory,
+        sequences=earliest(first, read_sequences(database)),
         objects=parse_objects(schema.stdout),
-        extensions=inventory.extensions,
     )
 
 
-def _digest(database: Database, snapshot: Snapshot, dump: Future[None], progress: Progress, file: str) -> Inventory:
+def _dump_snapshot(
+    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, file: str
+) -> tuple[str, Inventory]:
+    doing = f"back up {options.url.shown}"
+    application = f"sluice backup {backup_id}"[:63]
+    conninfo = options.url.conninfo(application)
+    with contextlib.ExitStack() as stack:
+        watcher = stack.enter_context(means.connect(options.url))
+        snapshot = stack.enter_context(shared_snapshot(database))
+        env = stack.enter_context(options.url.tool_environment())
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        argv = dump_argv(tools, conninfo, snapshot.id, file)
+        dump = pool.submit(run_tool, means.runner, argv, doing, env=env, timeout=options.timeout)
+        try:
+            join_locks(database, watcher, snapshot, application, lambda: _ended(dump))
+            inventory = _digest(database, snapshot, dump, means.progress, file)
+            attend(dump, lambda: means.progress.update(f"dump: {mebibytes(growth(file))} written"))
+        except BaseException as error:
+            # The pool waits for pg_dump, which would dump on to its end for nobody.
+            _end_sessions(means.connect, options.url, application)
+            if isinstance(error, SluiceError) and _VANISHED.search(error.cause):
+                raise DisturbedError(error.verb_and_thing, error.cause, error.remedy) from error
+            raise
+        return snapshot.lsn, inventory
+
+
+def _digest(
+    database: Database, snapshot: Snapshot, dump: Future[Completed], progress: Progress, file: str
+) -> Inventory:
     def report(line: str, done: float, total: float) -> None:
-        if dump.done():
-            # A dump that failed early is no reason to read all other tables first.
-            dump.result()
+        # A dump that failed early is no reason to read all other tables first.
+        _ended(dump)
         progress.update(f"dump: {mebibytes(growth(file))} written; digest: {line}", done, total)
 
     return Inventory(
@@ -277,6 +300,11 @@ def _digest(database: Database, snapshot: Snapshot, dump: Future[None], progress
         large_objects=read_large_objects(database),
         extensions=read_extensions(database),
     )
+
+
+def _ended(dump: Future[Completed]) -> bool:
+    """Whether pg_dump has ended. Raises its error when it failed."""
+    return dump.done() and bool(dump.result())
 
 
 def attend(task: Future[T], tick: Callable[[], None]) -> T:

@@ -38,7 +38,7 @@ _SESSION = {
     "extra_float_digits": "3",
     "idle_in_transaction_session_timeout": "0",
     "lc_monetary": "C",
-    "lock_timeout": "0",
+    "lock_timeout": "60s",
     "row_security": "off",
     "search_path": "",
     "standard_conforming_strings": "on",

@@ -57,8 +57,8 @@ def read_properties(database: Database, name: str) -> dict[str, Any]:
     )
     settings = database.rows(
         "SELECT COALESCE(r.rolname, ''), s.setting FROM pg_catalog.pg_db_role_setting c"
-        " CROSS JOIN LATERAL pg_catalog.unnest(c.setconfig) AS s(setting)"
-        " LEFT JOIN pg_catalog.pg_roles r ON r.oid = c.setrole WHERE c.setdatabase = %s ORDER BY 1, 2",
+        " CROSS JOIN LATERAL pg_catalog.unnest(c.setconfig) WITH ORDINALITY AS s(setting, number)"
+        " LEFT JOIN pg_catalog.pg_roles r ON r.oid = c.setrole WHERE c.setdatabase = %s ORDER BY 1, s.number",
         (oid,),
     )
     return {

@@ -19,7 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._sql impor
 _PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 _VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)\S*)")
 
-# Seconds to wait for a table that an ALTER TABLE holds.
+# Seconds to wait for a table that another session holds, by ALTER TABLE for example.
 LOCK_WAIT = 60
 
 
@@ -84,18 +84,14 @@ def dump_argv(tools: Tools, conninfo: str, snapshot: str, path: str) -> list[str
     ]
 
 
-def schema_argv(tools: Tools, conninfo: str, snapshot: str = "") -> list[str]:
-    """Command that prints all definitions."""
-    at = [f"--snapshot={snapshot}"] if snapshot else []
-    return [
-        tools.dump,
-        "--schema-only",
-        "--encoding=UTF8",
-        "--no-password",
-        f"--lock-wait-timeout={LOCK_WAIT}s",
-        *at,
-        f"--dbname={conninfo}",
-    ]
+def definitions_argv(tools: Tools, conninfo: str) -> list[str]:
+    """Command that prints all definitions of a database."""
+    return [tools.dump, "--schema-only", "--no-password", f"--dbname={conninfo}"]
+
+
+def archived_definitions_argv(tools: Tools, path: str) -> list[str]:
+    """Command that prints all definitions in an archive, in the same words."""
+    return [tools.restore, "--schema-only", "--file=-", path]
 
 
 def list_argv(tools: Tools, path: str) -> list[str]:
@@ -133,7 +129,8 @@ def run_tool(
     completed = runner(argv, env=env, timeout=timeout)
     if completed.rc != 0 or (quiet and complaints(completed.stderr)):
         program = os.path.basename(argv[0])
-        said = tail(completed.stderr, 6) or "nothing"
+        # The first error is the cause, the last lines are but its consequences.
+        said = " ".join(complaints(completed.stderr)[:2]) or tail(completed.stderr, 6) or "nothing"
         ended = f"was killed by signal {-completed.rc}" if completed.rc < 0 else f"ended with status {completed.rc}"
         raise SluiceError(doing, f"{program} {ended} and said: {said}", _remedy(completed.stderr))
     return completed
@@ -141,7 +138,11 @@ def run_tool(
 
 def complaints(stderr: str) -> list[str]:
     """Return the lines of a tool's output that are neither notes nor warnings about circular foreign keys."""
-    return [line for line in stderr.splitlines() if re.search(r"\b(error|FATAL|PANIC|warning: errors ignored)\b", line)]
+    return [
+        line
+        for line in stderr.splitlines()
+        if re.search(r"\b(error|ERROR|FATAL|PANIC|warning: errors ignored)\b", line)
+    ]
 
 
 def _remedy(stderr: str) -> str:
@@ -149,6 +150,8 @@ def _remedy(stderr: str) -> str:
         ("No space left on device", "Free space on the file system, or place the backups elsewhere"),
         ("File too large", "Raise the limit on file sizes, or place the backups elsewhere"),
         ("permission denied", "Grant the user of the URL what it needs, or use a user who has it"),
+        # That is how pg_dump limits its wait for locks.
+        ("due to statement timeout", "Wait until the ALTER TABLE or LOCK that holds a table has ended"),
         ("row-level security", "Use a user with BYPASSRLS, or the backup would lack rows"),
         ("is not available", "Install the extension on the server"),
     ):

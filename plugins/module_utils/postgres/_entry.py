@@ -39,7 +39,14 @@ def means(module: AnsibleModule) -> Means:
     for option in ("database_url", "admin_url"):
         if params.get(option):
             secrets += parse_url(params[option], option).secrets
-    return Means(connect, SubprocessRunner(secrets), Progress(params["progress"]), module.warn, module.check_mode)
+    return Means(
+        connect=connect,
+        runner=SubprocessRunner(secrets),
+        unredacted=SubprocessRunner(),
+        progress=Progress(params["progress"]),
+        warn=module.warn,
+        check_mode=module.check_mode,
+    )
 
 
 def database_url(params: Mapping[str, Any]) -> DatabaseUrl:

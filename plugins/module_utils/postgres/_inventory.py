@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -15,6 +16,8 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._client im
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import (
     EXTENSIONS_SQL,
     LARGE_OBJECTS_SQL,
+    LOCKED_SQL,
+    REWRITTEN_SQL,
     SEQUENCES_SQL,
     TABLES_SQL,
     Content,
@@ -22,21 +25,30 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
     digest_sql,
     sequences_sql,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import LOCK_WAIT
 
 _UNDEFINED_TABLE = "42P01"
 _LOCK_NOT_AVAILABLE = "55P03"
 
-# How often the list of tables may change under our hands before we give up.
-_ATTEMPTS = 5
+# Seconds to wait for locks that pg_dump has got already: only somebody who waits for pg_dump can be in the way.
+_JOIN_WAIT = 2
+
+# Seconds between two looks at what pg_dump has locked.
+_LOOK = 0.01
+
+_QUIETER = "Run this when nobody alters, truncates or drops tables"
+
+
+class DisturbedError(SluiceError):
+    """Somebody altered, truncated or dropped a table in the moment in which the backup began."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table to read. ``name`` is quoted where it has to be; ``size`` in bytes, for progress."""
+    """A table to read. ``name`` is quoted where it has to be; ``size`` in bytes, estimated, for progress."""
 
     name: str
     size: int
+    oid: int
 
 
 @dataclass(frozen=True)
@@ -50,58 +62,48 @@ class Snapshot:
 
 def list_tables(database: Database) -> list[Table]:
     """Return the tables whose rows belong into a backup."""
-    return [Table(name, size or 0) for name, size in database.rows(TABLES_SQL)]
+    return [Table(name, size or 0, oid) for name, size, oid in database.rows(TABLES_SQL)]
 
 
 @contextlib.contextmanager
 def shared_snapshot(database: Database) -> Iterator[Snapshot]:
-    """Freeze the view of a database and share it with pg_dump.
-
-    Every table is locked (ACCESS SHARE: only ALTER, DROP and TRUNCATE wait) before the view is frozen. TRUNCATE and
-    some forms of ALTER TABLE ignore snapshots, so one between the snapshot and pg_dump's own lock would make digest
-    and dump differ.
-    """
-    tables = list_tables(database)
-    for _attempt in range(_ATTEMPTS):
-        database.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            # LOCK TABLE freezes nothing yet; the first query after it does.
-            locked = _lock(database, tables)
-            now = list_tables(database) if locked else []
-            if locked and {table.name for table in now} == {table.name for table in tables}:
-                yield Snapshot(*_export(database), tables=now)
-                return
-        finally:
-            # Without effect on what was read; the error that matters is the one that is on its way.
-            with contextlib.suppress(DatabaseError):
-                database.run("ROLLBACK")
-        tables = list_tables(database)
-    raise SluiceError(
-        f"freeze a view of {database.url.shown}",
-        f"its list of tables changed {_ATTEMPTS} times while they were locked",
-        "Run this when nobody creates or drops tables",
-    )
-
-
-def _lock(database: Database, tables: Sequence[Table]) -> bool:
-    """Lock the tables. False when one of them has gone in the meantime."""
-    if not tables:
-        return True
-    names = ", ".join(f"ONLY {table.name}" for table in tables)
+    """Freeze the view of a database and let pg_dump have the same. No table is locked yet."""
+    database.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
-        database.run(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
+        snapshot, lsn = _export(database)
+        yield Snapshot(snapshot, lsn, list_tables(database))
+    finally:
+        # Nothing was written; when the connection is lost, that error is on its way already.
+        with contextlib.suppress(DatabaseError):
+            database.run("ROLLBACK")
+
+
+def join_locks(
+    database: Database, watcher: Database, snapshot: Snapshot, application: str, has_ended: Callable[[], bool]
+) -> None:
+    """Lock the tables of a snapshot for reading, after pg_dump (``application``) has.
+
+    In this order, because whoever wants a table for himself waits for the first who reads it, and everybody after him
+    waits for him: were we the first, pg_dump would wait for somebody who waits for us, for ever. ``watcher`` is a
+    session outside the snapshot's transaction. Raises DisturbedError when digest and dump could differ.
+    """
+    if not snapshot.tables:
+        return
+    oids = [table.oid for table in snapshot.tables]
+    while not has_ended() and watcher.rows(LOCKED_SQL, (application, oids)) != [(len(oids),)]:
+        time.sleep(_LOOK)
+    doing = f"freeze a view of {database.url.shown}"
+    names = ", ".join(f"ONLY {table.name}" for table in snapshot.tables)
+    try:
+        database.run(f"SET LOCAL lock_timeout = '{_JOIN_WAIT}s'")
         database.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
     except DatabaseError as error:
-        if error.sqlstate == _UNDEFINED_TABLE:
-            return False
-        if error.sqlstate == _LOCK_NOT_AVAILABLE:
-            raise SluiceError(
-                f"lock the tables of {database.url.shown}",
-                f"another session has held one of them for {LOCK_WAIT} s",
-                "Wait until its ALTER TABLE or LOCK has ended",
-            ) from error
+        if error.sqlstate in (_UNDEFINED_TABLE, _LOCK_NOT_AVAILABLE):
+            raise DisturbedError(doing, error.cause, _QUIETER) from error
         raise
-    return True
+    rewritten = database.rows(REWRITTEN_SQL, (oids,))
+    if rewritten:
+        raise DisturbedError(doing, f"table {rewritten[0][0]} was altered or truncated meanwhile", _QUIETER)
 
 
 def _export(database: Database) -> tuple[str, str]:

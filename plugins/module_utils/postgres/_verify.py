@@ -30,6 +30,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
     Tools,
+    definitions_argv,
     find_tools,
     growth,
     list_argv,
@@ -38,7 +39,6 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
     read_argv,
     restore_argv,
     run_tool,
-    schema_argv,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
     list_tables,
@@ -173,7 +173,7 @@ def check_archive(backup: Backup, tools: Tools, means: Means, timeout: Optional[
     """Read the archive to its end and look for every table in its table of contents. Raises DamageError."""
     doing = f"trust backup {backup.id}"
     try:
-        listing = run_tool(means.runner, list_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
+        listing = run_tool(means.unredacted, list_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
         run_tool(means.runner, read_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
     except SluiceError as error:
         raise DamageError(doing, error.cause, "Use another backup") from error
@@ -232,6 +232,6 @@ def read_inventory(target: DatabaseUrl, tools: Tools, timeout: Optional[float], 
         extensions = read_extensions(database)
     with target.tool_environment() as env:
         schema = run_tool(
-            means.runner, schema_argv(tools, target.conninfo("sluice verify")), doing, env=env, timeout=timeout
+            means.unredacted, definitions_argv(tools, target.conninfo("sluice verify")), doing, env=env, timeout=timeout
         )
     return Inventory(contents, large_objects, sequences, parse_objects(schema.stdout), extensions)

@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""release_migrate with a migration tool of its own kind, against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
+from ansible_collections.sluice.release.plugins.modules import release_migrate
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Postgres, RunModule
+
+SECRET = "jwt-s3cret-of-the-test"
+
+# Applies the SQL files of a directory, as node-pg-migrate, knex and the like do; `down` takes one back.
+TOOL = (
+    f"#!{sys.executable}"
+     """
+import os, pathlib, sys, psycopg2
+database = psycopg2.connect(os.environ["DATABASE_URL"])
+database.autocommit = True
+cursor = database.cursor()
+cursor.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
+cursor.execute("SELECT name FROM migrations")
+done = {name for (name,) in cursor.fetchall()}
+pending = [path for path in sorted(pathlib.Path("migrations").glob("*.sql")) if path.stem not in done]
+print("connected with", os.environ["DATABASE_URL"], os.environ["JWT_SECRET"])
+if sys.argv[1] == "status":
+    for path in pending:
+        print(f"### MIGRATION {path.stem} (UP) ###")
+    if not pending:
+        print("No migrations to run!")
+elif sys.argv[1] == "up":
+    for path in pending:
+        cursor.execute(path.read_text())
+        cursor.execute("INSERT INTO migrations VALUES (%s)", [path.stem])
+        print("applied", path.stem)
+elif sys.argv[1] == "down":
+    last = max(done)
+    cursor.execute(pathlib.Path("migrations", last + ".down").read_text())
+    cursor.execute("DELETE FROM migrations WHERE name = %s", [last])
+"""
+)
+
+Migrate = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """URL of a database of this test's own."""
+    admin = psycopg2.connect(postgres.url)
+    admin.autocommit = True
+    admin.cursor().execute("CREATE DATABASE migrated")
+    yield postgres.url_of("migrated")
+    admin.cursor().execute("DROP DATABASE migrated WITH (FORCE)")
+    admin.close()
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A release directory with two migrations and the tool."""
+    path = tmp_path / "release"
+    (path / "migrations").mkdir(parents=True)
+    add(path, "1-orders", "CREATE TABLE orders (a int)", "DROP TABLE orders")
+    add(path, "2-users", "CREATE TABLE users (a int)", "DROP TABLE users")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "migrate").write_text(TOOL)
+    (tools / "migrate").chmod(0o755)
+    return path
+
+
+def add(release: Path, name: str, up: str, down: str = "") -> None:
+    (release / "migrations" / f"{name}.sql").write_text(up)
+    (release / "migrations" / f"{name}.down").write_text(down)
+
+
+@pytest.fixture
+def migrate(run_module: RunModule, database: str, release: Path, tmp_path: Path, postgres: Postgres) -> Migrate:
+    config = tmp_path / "env.json"
+    config.write_text(json.dumps({"DATABASE_URL": database, "JWT_SECRET": SECRET, "NODE_ENV": "production"}))
+
+    def call(check: bool = False, **options: Any) -> dict[str, Any]:
+        usual = {
+            "status": ["migrate", "status"],
+            "command": ["migrate", "up"],
+            "revert": ["migrate", "down"],
+            "pending_pattern": r"^### MIGRATION (?P<name>\S+) \(UP\) ###",
+            "none_pattern": "^No migrations to run",
+            "chdir": str(release),
+            "config": str(config),
+            "path_prepend": [str(tmp_path / "tools")],
+            "budget": 60,
+            "state_dir": str(tmp_path / "state"),
+        }
+        result = run_module(release_migrate.main, check=check, **{**usual, **options})
+        shown = json.dumps({key: value for key, value in result.items() if key != "invocation"})
+        assert SECRET not in shown
+        assert postgres.password not in shown
+        return result
+
+    return call
+
+
+def tables(database: str) -> set[str]:
+    connection = psycopg2.connect(database)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            return {name for (name,) in cursor.fetchall()}
+    finally:
+        connection.close()
+
+
+def test_what_is_pending_is_applied_once(migrate: Migrate, database: str) -> None:
+    checked = migrate(check=True)
+    assert (checked["changed"], checked["pending_before"], checked["pending_after"]) == (
+        True,
+        ["1-orders", "2-users"],
+        [],
+    )
+    assert "orders" not in tables(database)
+    first, again = migrate(), migrate()
+    assert checked.keys() == first.keys() == again.keys()
+    assert first["applied"] == checked["applied"] == ["1-orders", "2-users"]
+    assert first["output"][-1] == "applied 2-users"
+    assert {"orders", "users"} <= tables(database)
+    assert (again["changed"], again["applied"], again["output"]) == (False, [], [])
+    assert migrate(check=True)["changed"] is False
+
+
+def test_the_named_ones_are_taken_back_however_many_runs_it_takes(
+    migrate: Migrate, release: Path, database: str
+) -> None:
+    migrate()
+    add(release, "3-deals", "CREATE TABLE deals (a int)", "DROP TABLE deals")
+    add(release, "4-alerts", "CREATE TABLE alerts (a int)", "DROP TABLE alerts")
+    applied = migrate()["applied"]
+    assert applied == ["3-deals", "4-alerts"]
+    back = {"state": "reverted", "migrations": applied}
+    checked = migrate(check=True, **back)
+    assert (checked["changed"], checked["reverted"]) == (True, applied)
+    assert {"deals", "alerts"} <= tables(database)
+    first, again = migrate(**back), migrate(**back)
+    assert (first["changed"], first["reverted"], again["changed"]) == (True, applied, False)
+    assert tables(database) == {"migrations", "orders", "users"}
+
+
+def test_without_names_the_last_one_is_taken_back(migrate: Migrate, database: str) -> None:
+    migrate()
+    assert migrate(state="reverted")["reverted"] == ["2-users"]
+    assert tables(database) == {"migrations", "orders"}
+
+
+def test_a_migration_that_cannot_be_taken_back_is_said(migrate: Migrate, release: Path) -> None:
+    migrate()
+    failed = migrate(state="reverted", migrations=["2-users"], revert=["true"])
+    assert "still applied are 2-users" in failed["msg"]
+
+
+def test_a_failed_migration_says_how_far_it_came(migrate: Migrate, release: Path, database: str) -> None:
+    add(release, "2-users", "CREATE TABLE nonsense (a no_such_type)")
+    failed = migrate()
+    assert failed["msg"].startswith("Cannot apply 1-orders, 2-users: the command ended with status 1 and said: ")
+    assert 'type "no_such_type" does not exist' in failed["msg"]
+    assert (failed["applied"], failed["pending_after"]) == (["1-orders"], ["2-users"])
+    assert failed["rc"] == 1
+
+
+def test_a_command_that_does_nothing_is_a_failure(migrate: Migrate) -> None:
+    failed = migrate(command=["true"])
+    assert "still pending are 1-orders, 2-users" in failed["msg"]
+    assert failed["pending_after"] == ["1-orders", "2-users"]
+
+
+def test_at_the_budget_everything_is_ended(migrate: Migrate, release: Path) -> None:
+    command = ["sh", "-c", "sleep 300 & echo $! > child; echo begun; wait"]
+    started = time.monotonic()
+    failed = migrate(command=command, budget=4)
+    assert time.monotonic() - started < 30
+    assert "it did not end within the budget of 4 s" in failed["msg"]
+    assert failed["pending_after"] == ["1-orders", "2-users"]
+    child = int((release / "child").read_text())
+    deadline = time.monotonic() + 10
+    while is_running(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert failed["output"] == ["begun"]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"status": ["sh", "-c", "echo strange"]}, "matches neither pending_pattern nor none_pattern: strange"),
+        ({"status": ["sh", "-c", "echo no server >&2; exit 1"]}, "ended with status 1 and said: no server"),
+        ({"status": ["no-such-program"]}, "Cannot run no-such-program: there is no such program"),
+        ({"pending_pattern": "("}, "Cannot use pending_pattern: "),
+        ({"command": []}, "the option command is empty"),
+        ({"state": "reverted", "revert": []}, "the option revert is empty"),
+        ({"chdir": "/nonexistent"}, "the directory /nonexistent does not exist"),
+        ({"config": "/nonexistent/env.json"}, "Cannot read /nonexistent/env.json: No such file or directory"),
+    ],
+)
+def test_bad_input_is_said_and_nothing_is_run(
+    migrate: Migrate, database: str, options: dict[str, Any], message: str
+) -> None:
+    failed = migrate(**options)
+    assert message in failed["msg"]
+    assert tables(database) <= {"migrations"}
+
+
+def test_a_wrong_password_is_not_nothing_pending(migrate: Migrate, postgres: Postgres, tmp_path: Path) -> None:
+    config = tmp_path / "wrong.json"
+    url = postgres.url_of("migrated", password="wrong-s3cret")
+    config.write_text(json.dumps({"DATABASE_URL": url, "JWT_SECRET": SECRET}))
+    failed = migrate(config=str(config))
+    assert "password authentication failed" in failed["msg"]
+    assert "wrong-s3cret" not in json.dumps(failed)
+
+
+def test_two_never_migrate_at_once(migrate: Migrate, tmp_path: Path, database: str) -> None:
+    with host_lock(str(tmp_path / "state"), "do something else"):
+        failed = migrate(budget=0.5)
+    assert f"process {os.getpid()} (do something else, since " in failed["msg"]
+    assert tables(database) == set()
