@@ -346,7 +346,6 @@ logs:
 """
 
 import contextlib
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -406,9 +405,9 @@ OPTIONS: dict[str, t.Any] = {
 }
 
 
-def switch(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
+def switch(params: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[str], object]) -> dict[str, t.Any]:
     """Bring the application to the wanted state."""
-    world = _options.world(params, check_mode)
+    world = _options.world(params, check_mode, warn)
     alone = (
         contextlib.nullcontext()
         if check_mode or not params["state_dir"]
@@ -423,8 +422,6 @@ def switch(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.An
 
 
 def main() -> None:
-    # PM2 and the log files that it makes shall be nobody else's to read.
-    os.umask(0o077)
     module = AnsibleModule(
         argument_spec=OPTIONS,
         required_if=[
@@ -433,7 +430,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    run(module, lambda params: switch(params, check_mode=module.check_mode))
+    run(module, lambda params: switch(params, check_mode=module.check_mode, warn=module.warn))
 
 
 if __name__ == "__main__":

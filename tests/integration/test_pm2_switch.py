@@ -432,7 +432,7 @@ def test_a_failure_shows_the_log_without_secrets(site: Site) -> None:
 
 def test_a_new_configuration_replaces_the_workers_of_the_same_release(site: Site) -> None:
     release = site.release("1.0.0")
-    assert not site.switch(release).failed
+    assert not (done := site.switch(release)).failed, done.values
     before = site.state()
     config = site.config(2, FEATURE="on")
     done = site.switch(release, config=str(config))
@@ -495,7 +495,7 @@ def test_dead_workers_are_cleared_away(site: Site) -> None:
 def test_workers_that_run_but_serve_nobody_are_replaced(site: Site) -> None:
     flag = site.root / "sick"
     release = site.release("1.0.0", ready=f"!require('fs').existsSync({json.dumps(str(flag))})")
-    assert not site.switch(release).failed
+    assert not (done := site.switch(release)).failed, done.values
     before = site.state()
     flag.touch()
     # The new ones are sick too: fails, and leaves what was there.
@@ -506,7 +506,7 @@ def test_workers_that_run_but_serve_nobody_are_replaced(site: Site) -> None:
 
 def test_after_a_dead_daemon_it_starts_anew(site: Site) -> None:
     release = site.release("1.0.0")
-    assert not site.switch(release).failed
+    assert not (done := site.switch(release)).failed, done.values
     site.end()
     foretold = site.switch(release, check_mode=True)
     assert foretold["changed"]
@@ -551,7 +551,7 @@ def test_stopped_and_absent(site: Site) -> None:
         done = site.run(name=site.name, state=state, **site.place())
         assert (done["changed"], done["instances"]) == (False, [])
     assert not (site.home / "pm2.pid").exists()  # no daemon was started for it
-    assert not site.switch(release).failed
+    assert not (done := site.switch(release)).failed, done.values
     before = site.state()
 
     assert site.run(name=site.name, state="stopped", check_mode=True, **site.place())["changed"]
@@ -559,7 +559,7 @@ def test_stopped_and_absent(site: Site) -> None:
     done = site.run(name=site.name, state="stopped", **site.place())
     assert (done["changed"], [w["status"] for w in done["instances"]]) == (True, ["stopped"])
     assert site.run(name=site.name, state="stopped", **site.place())["changed"] is False
-    assert not site.switch(release).failed
+    assert not (done := site.switch(release)).failed, done.values
     assert site.ask()["version"] == "1.0.0"
 
     assert site.run(name=site.name, state="absent", **site.place())["changed"]

@@ -35,7 +35,7 @@ def take_messages(buffer: bytearray) -> list[list[Any]]:
     while buffer:
         arguments: list[Any] = []
         offset = 1
-        for _ in range(buffer[0] & 0x0F):
+        for _number in range(buffer[0] & 0x0F):
             size = int.from_bytes(buffer[offset : offset + 4], "big")
             if size > _MAX_MESSAGE:
                 raise ValueError("no message of PM2's bus")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
@@ -68,8 +68,8 @@ def search_path(prepend: list[str], inherited: str) -> str:
     return os.pathsep.join(dict.fromkeys([*prepend, *inherited.split(os.pathsep)]))
 
 
-def world(params: Mapping[str, Any], check_mode: bool = False) -> World:
-    """Return what the switch acts on."""
+def world(params: Mapping[str, Any], check_mode: bool = False, warn: Callable[[str], object] = str) -> World:
+    """Return what the switch acts on; ``warn`` takes what a person should know after a success as well."""
     _pm2.check_name(params["name"])
     environment = read_environment(params["config"], is_to_come(params, check_mode))
     path = search_path(params["path_prepend"], os.environ.get("PATH", os.defpath))
@@ -87,6 +87,7 @@ def world(params: Mapping[str, Any], check_mode: bool = False) -> World:
         ),
         runner=SubprocessRunner(hidden, base_env={**os.environ, "PATH": path}),
         say=Progress(params["progress"]).update,
+        warn=warn,
     )
 
 

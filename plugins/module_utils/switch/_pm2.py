@@ -285,7 +285,10 @@ class Pm2:
 
         Returns the seconds that it took to end. One that is gone already is no error.
         """
-        return self._end("delete", process)
+        seconds = self._end("delete", process)
+        # PM2 begins to count at 0 again once its list is empty.
+        self._known -= {process.id}
+        return seconds
 
     def stop(self, process: Process) -> float:
         """Stop the worker gracefully and keep it in the list. Returns the seconds that it took to end."""

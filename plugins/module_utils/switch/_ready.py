@@ -128,10 +128,9 @@ def _look(ready: Ready) -> Answer:
     try:
         status, body, open_still = _get(connection, ready.url, last=not two)
         if two and open_still:
-            _, body, _ = _get(connection, ready.version_url, last=True)
+            body = _get(connection, ready.version_url, last=True)[1]
     except Exception as problem:  # noqa: BLE001 - whatever a server can do wrong, it is an answer to be counted
-        error, _ = describe(problem, ready.request_timeout)
-        return Answer(error=error, seconds=time.monotonic() - started)
+        return Answer(error=describe(problem, ready.request_timeout)[0], seconds=time.monotonic() - started)
     finally:
         connection.close()
     seconds = time.monotonic() - started

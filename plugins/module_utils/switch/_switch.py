@@ -32,6 +32,7 @@ from ansible_collections.sluice.release.plugins.module_utils.switch._ready impor
 
 # Seconds between two looks that found another worker: quick, for the next connection goes to the next worker.
 _NEXT_LOOK = 0.02
+_SWEEPS = 5
 _LOG_LINES = 20
 _LOG_BYTES = 1 << 20
 # The line of a Node.js stack trace that says what happened.
@@ -90,6 +91,7 @@ class World:
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], object] = str
+    warn: Callable[[str], object] = str
 
 
 class Unproven(Exception):  # noqa: N818 - a verdict, turned into the collection's error with all that was seen
@@ -143,7 +145,6 @@ class Switch:
     workers: list[Seen] = field(default_factory=list)
     started: list[Process] = field(default_factory=list)
     retired: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
     log_sizes: dict[str, int] = field(default_factory=dict)
     bus: Bus | None = None
 
@@ -175,7 +176,6 @@ class Switch:
             "instances": instances,
             "retired": self.retired,
             "duration": round(self.world.now() - began, 3),
-            "warnings": self.warnings,
         }
 
     # -- deciding ------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Switch:
                 self._prove(workers, self._port_of(todo.keep[0]))
                 self.workers = workers
             except Unproven as reason:
-                self.warnings.append(f"The running workers are not ready, so they are replaced: {reason}")
+                self.world.warn(f"The running workers are not ready, so they are replaced: {reason}")
                 todo = self._plan(processes, distrust={process.id for process in todo.keep})
         return todo, self._port(todo)
 
@@ -278,6 +278,8 @@ class Switch:
                 # Proxies reload in the background: their old workers still send requests to the old port.
                 world.sleep(request.upstream.settle)
             self._retire(todo)
+            ours = {worker.process.id for worker in self.workers}
+            self._sweep(lambda process: process.id not in ours)
         except (Unproven, SluiceError) as problem:
             left = [process for process in todo.serving or todo.keep if not self._gone(process)]
             evidence = self._evidence(result)
@@ -286,7 +288,10 @@ class Switch:
                     _upstream.put_back(request.upstream, file, world.runner, again=True)
                 if request.link and link is not None and _target(request.link) != link:
                     replace_link(request.link, link)
-                self._remove_new(todo)
+                try:
+                    self._remove_new(todo)
+                except SluiceError as stuck:
+                    world.warn(str(stuck))
             raise self._failure(problem, left, evidence) from problem
 
     def _begin(self, todo: Plan, port: int | None) -> None:
@@ -387,7 +392,7 @@ class Switch:
             entry = {"id": process.id, "pid": process.pid, "release": process.release}
             self.retired.append({**entry, "seconds": round(seconds, 3), "killed": killed})
             if killed:
-                self.warnings.append(
+                self.world.warn(
                     f"Worker {process.id} had not ended {process.kill_timeout:g} s after SIGINT and was killed; "
                     "requests that it still had were lost."
                 )
@@ -399,11 +404,19 @@ class Switch:
 
     def _remove_new(self, todo: Plan) -> None:
         """Take away what this run started, and what a killed one left half-proven beside the serving release."""
-        doomed = [*self.started, *(todo.keep if todo.serving else ())]
-        listed = {process.id: process for process in self.world.pm2.processes(self.request.name)}
-        for process in doomed:
-            if process.id in listed:
-                self.world.pm2.delete(listed[process.id])
+        doomed = {process.id for process in (*self.started, *(todo.keep if todo.serving else ()))}
+        self._sweep(lambda process: process.id in doomed)
+
+    def _sweep(self, doomed: Callable[[Process], bool]) -> None:
+        """Delete until PM2 lists none of them: one that crashes while it is deleted can come back."""
+        for _round in range(_SWEEPS):
+            found = [process for process in self.world.pm2.processes(self.request.name) if doomed(process)]
+            if not found:
+                return
+            for process in found:
+                self.world.pm2.delete(process)
+        ids = ", ".join(str(process.id) for process in found)
+        raise SluiceError(f"delete the PM2 processes {ids}", "they come back each time", f"See: pm2 delete {ids}")
 
     # -- telling -------------------------------------------------------------------------------------------------
 
@@ -427,7 +440,6 @@ class Switch:
             "current": result["previous"],
             "instances": [worker.result() for worker in self.workers],
             "retired": self.retired,
-            "warnings": self.warnings,
             "logs": [
                 {"id": worker.process.id, "lines": self._log_lines(worker.process)}
                 for worker in self.workers
@@ -438,7 +450,7 @@ class Switch:
     def _predicted(self, todo: Plan) -> list[dict[str, Any]]:
         """Return ``instances`` as they would be; what is not started yet has neither id nor pid."""
         none = {"id": None, "pid": None, "release": self.request.release, "status": "absent"}
-        missing = [{**none, "ready": False, "ready_seconds": None, "restarts": 0} for _ in todo.start]
+        missing = [{**none, "ready": False, "ready_seconds": None, "restarts": 0} for _number in todo.start]
         kept = self.workers or [Seen(process, 0.0) for process in todo.keep]
         return [*(worker.result() for worker in kept), *missing]
 
@@ -514,24 +526,28 @@ def end(name: str, world: World, *, absent: bool, save: bool = False, check_mode
     todo = [process for process in processes if absent or process.alive]
     stale = save and absent and bool(world.pm2.saved(name))
     retired = []
-    for process in [] if check_mode else todo:
-        world.say(f"drain worker {process.id}")
-        seconds = world.pm2.delete(process) if absent else world.pm2.stop(process)
-        killed = process.alive and seconds >= process.kill_timeout
-        entry = {"id": process.id, "pid": process.pid, "release": process.release}
-        retired.append({**entry, "seconds": round(seconds, 3), "killed": killed})
+    left = processes
+    for _round in range(0 if check_mode else _SWEEPS):
+        again = [process for process in left if absent or process.alive]
+        if not again:
+            break
+        for process in again:
+            world.say(f"drain worker {process.id}")
+            seconds = world.pm2.delete(process) if absent else world.pm2.stop(process)
+            killed = process.alive and seconds >= process.kill_timeout
+            entry = {"id": process.id, "pid": process.pid, "release": process.release}
+            retired.append({**entry, "seconds": round(seconds, 3), "killed": killed})
+        left = world.pm2.processes(name)
     if save and (todo or stale) and not check_mode:
         world.pm2.save()
-    left = [Seen(process, began) for process in (processes if check_mode else world.pm2.processes(name))]
     before = [f"{process.release or 'unknown'} {process.status}" for process in processes]
     after = [] if absent else [f"{process.release or 'unknown'} stopped" for process in processes]
     return {
         "changed": bool(todo) or stale,
         "previous": previous_release(processes, ""),
         "current": None,
-        "instances": [worker.result() for worker in left],
+        "instances": [Seen(process, began).result() for process in left],
         "retired": retired,
         "duration": round(world.now() - began, 3),
         "diff": {"before": {"instances": before}, "after": {"instances": after if todo else before}},
-        "warnings": [],
     }

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,6 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.sluice.release.plugins.modules import pm2_switch
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """The module narrows the umask of its process, which here is pytest's."""
-    before = os.umask(0o022)
-    os.umask(before)
-    yield
-    os.umask(before)
 
 
 def call(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
@@ -44,7 +33,7 @@ def active(tmp_path: Path, **changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"release": None}, "state is active but all of the following are missing: release"),
+        ({"release": None}, "release is empty"),
         ({"exec_mode": "fork"}, "exec_mode is fork but all of the following are missing: ports, upstream"),
         ({"ready": {"url": "http://127.0.0.1:1/"}}, "missing required arguments: version found in ready"),
         ({"name": "all"}, "Cannot manage the PM2 process 'all'"),
