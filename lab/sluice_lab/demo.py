@@ -137,6 +137,11 @@ async def play(lab: Lab, facts: Facts, chapter: Chapter) -> Result:
     return Result(chapter, status, seconds, report, new[-1] if new else None, tally, served_version(base_url))
 
 
+def number(value: object) -> str:
+    """Return a measured value with as many digits as a person reads."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -156,7 +161,7 @@ def summarise(style: Style, result: Result) -> None:
     if stages:
         table(stages)
     gates = [
-        (f"gate {gate['check']}", str(gate["verdict"]), f"{gate['value']} against {gate['threshold']}")
+        (f"gate {gate['check']}", str(gate["verdict"]), f"{number(gate['value'])} against {number(gate['threshold'])}")
         for gate in report.get("gates", [])
     ]
     if gates:
