@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The Sluice Authors (@sluice-release)
 description:
-  - Takes the source of a version from a directory, an archive or a git ref, runs the install and build commands in a new
-    directory C(<root>/releases/<version>-<checksum>), and marks the directory complete as the last step.
+  - Takes the source of a version from a directory, an archive or a git ref, runs the install and build commands in a
+    new directory C(<root>/releases/<version>-<checksum>), and marks the directory complete as the last step.
   - Nothing that serves is touched, C(node_modules) of another release least of all.
   - A directory without the mark is the rest of a run that was killed; it is removed and built again.
   - A failed build removes its directory, and the error carries the end of the command's output.
@@ -151,6 +151,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils._module import run

@@ -74,6 +74,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.config import _versions
 

@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - The Sluice Authors (@sluice-release)
 description:
-  - Writes what M(sluice.release.release_report) has made on the controller to the host, in one call, each file by rename.
+  - Writes what M(sluice.release.release_report) has made on the controller to the host, in one call, each file by
+    rename.
 extends_documentation_fragment:
   - sluice.release._attributes
   - sluice.release._attributes.action_group
@@ -73,6 +74,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.sluice.release.plugins.module_utils._files import write_atomic
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 

@@ -85,6 +85,7 @@ reason:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.sluice.release.plugins.module_utils._argspec import STATE_PATH
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.journal import _store

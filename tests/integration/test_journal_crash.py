@@ -161,7 +161,7 @@ def test_a_reader_beside_a_writer_always_sees_a_whole_journal(journal: Path) -> 
     writer = CONTEXT.Process(target=write)
     writer.start()
     try:
-        counts = []
+        counts: list[int] = []
         while len(set(counts)) < 20:
             counts.append(len(_store.read(str(journal))))
     finally:

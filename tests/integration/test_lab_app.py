@@ -186,7 +186,7 @@ def test_migrations_go_up_and_back(site: Site) -> None:
 
 def test_a_migration_without_a_database_says_so(site: Site) -> None:
     environment = {name: value for name, value in site.environment.items() if name != "DATABASE_URL"}
-    command = [site.lab.bin / "npm", "run", "--silent", "migrate:status"]
+    command = [str(site.lab.bin / "npm"), "run", "--silent", "migrate:status"]
     done = subprocess.run(
         command, cwd=site.built / "1.0.0", env=environment, capture_output=True, text=True, check=False
     )
@@ -246,7 +246,7 @@ def test_a_session_ends_when_it_is_ended(running: Site) -> None:
         login = browser.post(f"{running.url}/api/login", json={"user": "ann"}, timeout=5)
         assert "HttpOnly" in login.headers["Set-Cookie"]
         assert browser.get(f"{running.url}/api/session", timeout=5).json()["user"] == "ann"
-        cookie = browser.cookies["session"]
+        cookie = browser.cookies["session"] or ""
         assert browser.post(f"{running.url}/api/logout", timeout=5).status_code == 204
     again = requests.get(f"{running.url}/api/session", cookies={"session": cookie}, timeout=5)
     assert again.status_code == 401, "whoever kept the cookie"
@@ -266,7 +266,7 @@ def test_every_worker_answers_for_all_of_them(running: Site) -> None:
         return sum(scrapes[-1].values())
 
     for _ in range(20):
-        deal = {"title": "T", "merchant": "M", "price_cents": 1}
+        deal: dict[str, Any] = {"title": "T", "merchant": "M", "price_cents": 1}
         assert requests.put(f"{running.url}/api/deals/999999999", json=deal, timeout=5).status_code == 404
     assert wait_until(lambda: scrape() == 20, 5), f"20 requests, but the last scrape shows {scrapes[-1]}"
     assert len(scrapes[-1]) == 2, "both workers took part"
@@ -416,7 +416,7 @@ def test_a_bad_release_is_bad_in_its_own_way(
 
 
 def test_without_its_environment_the_application_names_what_it_lacks(site: Site) -> None:
-    node = [site.lab.bin / "node", "dist/main.js"]
+    node = [str(site.lab.bin / "node"), "dist/main.js"]
     environment = clean_environment(site.lab)
     done = subprocess.run(node, cwd=site.built / "1.0.0", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0

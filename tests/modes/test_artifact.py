@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = {
-    "CHANGELOG.rst", "COPYING", "FILES.json", "MANIFEST.json", "README.md", "changelogs", "docs", "meta", "playbooks",
-    "plugins", "requirements.yml", "roles",
+    "CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md", "changelogs", "docs",
+    "meta", "playbooks", "plugins", "requirements.yml", "roles",
 }  # fmt: skip
 
 

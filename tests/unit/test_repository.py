@@ -23,7 +23,15 @@ FARM = ROOT / "collections" / "ansible_collections" / "sluice" / "release"
 
 # What a collection consists of; everything else at the top level belongs to the project and stays out of the artifact.
 CONTENT = {"galaxy.yml", "meta", "playbooks", "plugins", "roles"}
-SHIPPED = CONTENT | {"CHANGELOG.rst", "COPYING", "README.md", "changelogs", "docs", "requirements.yml"}
+SHIPPED = CONTENT | {
+    "CHANGELOG.rst",
+    "CONTRIBUTING.md",
+    "COPYING",
+    "README.md",
+    "changelogs",
+    "docs",
+    "requirements.yml",
+}
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))

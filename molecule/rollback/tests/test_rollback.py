@@ -21,7 +21,7 @@ def test_the_version_before_serves(host: Host, answer: Callable[[str], Any]) -> 
 
 def test_only_its_workers_are_left(host: Host, workers: list[dict[str, Any]]) -> None:
     release = host.check_output("readlink --canonicalize %s/current", ROOT)
-    assert [host.check_output("readlink /proc/%s/cwd", worker["pid"]) for worker in workers] == [release, release]
+    assert [host.check_output("readlink /proc/%s/cwd", str(worker["pid"])) for worker in workers] == [release, release]
 
 
 def test_the_journal_knows_both_moves_and_the_way_back(journal: list[list[dict[str, Any]]]) -> None:

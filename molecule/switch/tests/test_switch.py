@@ -24,7 +24,7 @@ def test_every_worker_runs_in_the_release_directory(host: Host, workers: list[di
     release = host.check_output("readlink --canonicalize %s/current", ROOT)
     assert release.startswith(f"{ROOT}/releases/1.0.0-")
     for worker in workers:
-        assert host.check_output("readlink /proc/%s/cwd", worker["pid"]) == release
+        assert host.check_output("readlink /proc/%s/cwd", str(worker["pid"])) == release
         assert worker["pm2_env"]["restart_time"] == 0
 
 

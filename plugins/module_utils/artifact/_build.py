@@ -69,7 +69,7 @@ def ensure(
     runner: CommandRunner,
     *,
     write: bool,
-    say: t.Callable[[str], None] = lambda line: None,
+    say: t.Callable[[str], None] = lambda _line: None,
 ) -> dict[str, t.Any]:
     """Make sure that the artifact exists, complete; return what it is and whether that changed anything."""
     identity = source.identity()

@@ -36,8 +36,10 @@ _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
 
 # What every registered result carries beside what its module has found.
 _ANSIBLE_KEYS = frozenset(
-    ("ansible_facts", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result", "invocation")
-    + ("skip_reason", "skipped", "warnings")
+    [
+        *("ansible_facts", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result"),
+        *("invocation", "skip_reason", "skipped", "warnings"),
+    ]
 )
 
 

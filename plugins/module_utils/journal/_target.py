@@ -28,7 +28,7 @@ Target = dict[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """The target of a rollback; None when nothing ran before. ``backup_id`` is None unless the database goes back too."""
+    """The target of a rollback, None when nothing ran before. ``backup_id`` is None unless the database goes back."""
 
     target: Target | None
     backup_id: str | None

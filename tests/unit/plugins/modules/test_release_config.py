@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.sluice.release.plugins.modules import release_config
 
 SECRET = "s3cret-of-the-test"

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
 from ansible_collections.sluice.release.plugins.module_utils.artifact._build import (
@@ -125,7 +126,7 @@ def test_an_archive_that_would_leave_its_directory_is_refused(tmp_path: Path) ->
 
 def test_an_archive_with_another_checksum_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"data")
-    with pytest.raises(SluiceError, match="Cannot trust the archive .* expected abc"):
+    with pytest.raises(SluiceError, match=r"Cannot trust the archive .* expected abc"):
         ArchiveSource(str(tmp_path / "a.tar"), "abc").identity()
 
 
@@ -164,5 +165,5 @@ def test_check_mode_reads_a_repository_without_a_mirror(tmp_path: Path, reposito
 
 def test_an_unknown_ref_is_named(tmp_path: Path, repository: Path) -> None:
     source = GitSource(str(repository), "v9", str(tmp_path / "mirror.git"), SubprocessRunner())
-    with pytest.raises(SluiceError, match="Cannot find v9 in the repository .*no such tag, branch or commit"):
+    with pytest.raises(SluiceError, match=r"Cannot find v9 in the repository .*no such tag, branch or commit"):
         source.identity()

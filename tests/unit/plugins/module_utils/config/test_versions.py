@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.config import _versions
 
