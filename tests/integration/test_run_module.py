@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class Project:
             (path / name).parent.mkdir()
             (path / name).write_text(content)
 
-    def start(self, *tasks: dict[str, Any], more: tuple[str, ...] = (), **env: str) -> subprocess.Popen[bytes]:
+    def start(self, *tasks: dict[str, Any], more: Sequence[str] = (), **env: Any) -> subprocess.Popen[bytes]:
         # Only these: what a developer has set for Ansible must not count here.
         own = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "SLUICE_"))}
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -126,9 +126,8 @@ class Project:
             "check_mode": False,
         }
 
-    def kept(self, variable: str, host: str = "app1") -> dict[str, Any]:
-        result: dict[str, Any] = json.loads((self.path / f"{variable}-{host}.json").read_text())
-        return result
+    def kept(self, variable: str, host: str = "app1") -> Any:
+        return json.loads((self.path / f"{variable}-{host}.json").read_text())
 
 
 @pytest.fixture
@@ -191,7 +190,7 @@ def unused_port() -> Iterator[int]:
     ("env", "shown"),
     [({"SLUICE_TTY": "1"}, "\r\033[K  step one  25 %  0:0"), ({}, "\n  step one  25 %  0:0")],
 )
-def test_progress_is_shown_and_the_result_is_the_modules_own(project: Project, env: dict[str, str], shown: str) -> None:
+def test_progress_is_shown_and_the_result_is_the_modules_own(project: Project, env: dict[str, Any], shown: str) -> None:
     process = project.start(
         {"name": "Wait", "slow": {"until": str(project.path / "go")}, "register": "slow"}, project.keep("slow"), **env
     )
@@ -323,7 +322,7 @@ def test_a_failure_on_one_host_takes_back_where_it_moved(project: Project) -> No
     assert [project.kept("outcome", host)["action"] for host in project.hosts] == ["take_back", "abandon"]
 
 
-def plan(project: Project, **options: Any) -> dict[str, Any]:
+def plan(project: Project, **options: Any) -> Any:
     code, output = project.run(
         {"sluice.release.release_plan": options, "register": "plan", "ignore_errors": True, "run_once": True},
         project.keep("plan"),
