@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input ends with one clear error before anything has moved, and leaves no lock behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from world import Run, World
+
+from ansible_collections.sluice.release.plugins.module_utils.journal import _lock
+
+ERROR = re.compile(r"Cannot [^:]+: \S.*?\.")
+NODE = {"name": "node", "type": "command", "argv": ["node", "--version"], "path_prepend": "{{ sluice_path }}"}
+LACKING = {"NODE_ENV": "production", "PORT": "{{ sluice_port }}", "MONITORING_ENABLED": "true"}
+
+
+@pytest.fixture(scope="module")
+def before(world: World) -> World:
+    """1.0.0 serves, and 1.1.0 is asked for."""
+    world.ensure("1.0.0")
+    return world
+
+
+@contextmanager
+def nothing_moves(world: World) -> Iterator[None]:
+    """Whatever happens in the body, the application, its journal's view of it and its workers stay as they are."""
+    workers, state, link = world.workers(), world.state(), (world.root / "current").readlink()
+    yield
+    assert world.workers() == workers
+    assert (world.root / "current").readlink() == link
+    after = world.state()
+    assert (after["current"], after["good"], after["open"]) == (state["current"], state["good"], None)
+    assert world.ask(2).troubles == ()
+
+
+def refused(run: Run, *words: str) -> None:
+    """The run has failed, and says why in the way in which every error is said."""
+    assert run.status != 0, run.output
+    assert ERROR.search(run.said), run.output
+    for word in words:
+        assert word in run.said, run.output
+    assert "Traceback" not in run.output
+
+
+# --- what is wrong before anything is asked of a host ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "variables", "words"),
+    [
+        ("lab", {"sluice_databse_url": "x"}, ["unknown key sluice_databse_url", "Did you mean sluice_database_url?"]),
+        ("lab", {"gate_cheks": []}, ["unknown key gate_cheks", "Did you mean gate_checks?"]),
+        ("lab", {"release_version": ""}, ["no version was asked for", "-e release_version="]),
+        ("lab,prod", {}, ["more than one environment", "lab (lab-app)", "-l lab"]),
+        ("", {}, ["more than one environment", "lab (lab-app)", "-l lab"]),
+    ],
+    ids=["misspelt-sluice-key", "misspelt-role-key", "no-version", "two-environments", "no-limit"],
+)
+def test_refused_by_the_plan(before: World, limit: str, variables: dict[str, Any], words: list[str]) -> None:
+    entries = len(before.entries())
+    with nothing_moves(before):
+        run = before.play("deploy", limit=limit, variables={"release_version": "1.1.0", **variables})
+    refused(run, *words)
+    assert len(before.entries()) == entries
+    assert before.lock() is None
+
+
+def test_refused_without_an_environment(before: World) -> None:
+    inventory = before.directory / "tmp" / "bare"
+    inventory.write_text("[sluice]\nbare ansible_connection=local\n")
+    run = before.play("deploy", "-i", str(inventory), limit="bare", variables={"release_version": "1.1.0"})
+    refused(run, "host bare without an environment", "sluice_environment")
+
+
+# --- what the host finds out -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def listener() -> Iterator[int]:
+    """A port that another process than the application has taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def cases(world: World, taken: int) -> dict[str, tuple[dict[str, Any], list[str]]]:
+    database = f"postgresql://dealradar:{{}}@127.0.0.1:{world.facts.postgres_port}/dealradar"
+    redis = f"redis://:{world.facts.redis_password}@127.0.0.1:{closed_port()}/0"
+    return {
+        "variable": ({"sluice_env": LACKING}, ["CACHE_ENABLED"]),
+        "port": ({"sluice_port": taken}, [str(taken)]),
+        "password": ({"sluice_database_url": database.format("wr0ng-pa55word")}, ["password authentication failed"]),
+        "redis": ({"sluice_redis_url": redis}, ["redis"]),
+        "node": ({"preflight_checks": [{**NODE, "min_version": "99"}]}, ["99"]),
+        "version": ({"release_version": "9.9.9"}, ["9.9.9"]),
+        "disk": ({"backup_free_mb": 10**9}, ["free"]),
+    }
+
+
+@pytest.mark.parametrize("case", ["variable", "port", "password", "redis", "node", "version", "disk"])
+def test_refused_by_the_host(before: World, case: str) -> None:
+    with listener() as taken, nothing_moves(before):
+        variables, words = cases(before, taken)[case]
+        run = before.deploy("1.1.0", **{"release_version": "1.1.0", **variables})
+    refused(run, *words)
+    assert before.lock() is None
+    assert before.state()["last"]["outcome"] == "failed"
+    assert "wr0ng-pa55word" not in run.output
+    assert before.facts.redis_password not in run.output
+
+
+def test_refused_while_another_run_holds_the_lock(before: World) -> None:
+    run_of_another = {"controller": "another-machine", "host": "another", "pid": 1, "started": 1}
+    claim = _lock.Claim("20260101T000000Z-9.9.9", "somebody@another", run_of_another, reason="a release of theirs")
+    holder = _lock.hold(claim, None, time.time())
+    _lock.write_lock(str(before.state_dir), holder, new=True)
+    try:
+        with nothing_moves(before):
+            run = before.deploy("1.1.0")
+        refused(run, "Cannot take the lock", "somebody@another holds it", "recover.yml")
+        assert before.lock() == json.loads(json.dumps(holder))
+    finally:
+        _lock.remove_lock(str(before.state_dir))
