@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -44,6 +47,10 @@ _LIBPQ_PARAMETERS = frozenset(
 
 # Seconds for a connection to be made, unless the URL says otherwise: a dropped packet must not cost minutes.
 _CONNECT_TIMEOUT = "10"
+
+
+_PREFIX = "sluice-pg-"
+_FILE = "pgpass"
 
 
 @dataclass(frozen=True)
@@ -109,14 +116,28 @@ class DatabaseUrl:
         if not self.password:
             yield environment
             return
-        with tempfile.TemporaryDirectory(prefix="sluice-pg-") as directory:
-            path = os.path.join(directory, "pgpass")
+        _remove_leftovers()
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as directory:
+            path = os.path.join(directory, _FILE)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                # As long as we live the lock says that the file is in use. Before, it holds no secret.
+                fcntl.flock(stream, fcntl.LOCK_EX)
                 escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
                 stream.write(f"*:*:*:*:{escaped}\n")
-            # An inherited PGPASSWORD would come before the file; empty is unset to libpq.
-            yield {**environment, "PGPASSFILE": path, "PGPASSWORD": ""}
+                stream.flush()
+                # An inherited PGPASSWORD would come before the file; empty is unset to libpq.
+                yield {**environment, "PGPASSFILE": path, "PGPASSWORD": ""}
+
+
+def _remove_leftovers() -> None:
+    """Remove the password files of killed runs."""
+    for path in glob.glob(os.path.join(tempfile.gettempdir(), _PREFIX + "*", _FILE)):
+        # One of another user, or one that is in use, is none of our business.
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stream.read(1):
+                shutil.rmtree(os.path.dirname(path))
 
 
 def parse_url(url: str, option: str = "database_url") -> DatabaseUrl:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -262,8 +263,6 @@ def test_retention_counts_verified_backups(shop: Shop) -> None:
 
 def backdate(shop: Shop, backup_id: str, when: datetime) -> None:
     """Make a backup older, as if it had been made then."""
-    from dataclasses import replace
-
     found = _store.find_backup(str(shop.path), backup_id)
     assert found
     older = replace(found.manifest, created=when.isoformat(timespec="seconds"))

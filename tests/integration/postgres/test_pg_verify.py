@@ -17,10 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
+from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import (
+    BackupOptions,
+    Means,
+    make_backup,
+)
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import connect
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Content, SequenceState
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
+from ansible_collections.sluice.release.plugins.module_utils.postgres._verify import VerifyOptions, verify_backup
 
 if TYPE_CHECKING:
+    from tests.integration.conftest import Postgres
     from tests.integration.postgres.conftest import Shop
 
 VERIFY = "ansible_collections.sluice.release.plugins.module_utils.postgres._verify"
@@ -123,24 +135,29 @@ def damages() -> list[Any]:
     return [pytest.param(spoil, id=name) for name, spoil in spoils.items()]
 
 
+MEANS = Means(connect, SubprocessRunner(), SubprocessRunner(), Progress(None), print)
+
+
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the one sound backup of all damages lies; made by the first that needs it."""
-    return tmp_path_factory.mktemp("sound")
+def sound(postgres: Postgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a sound backup."""
+    path = tmp_path_factory.mktemp("sound")
+    url = parse_url(postgres.url_of(template))
+    make_backup(BackupOptions(url, str(path), "b", bin_path=postgres.bin_path, free_mb_min=1), MEANS)
+    return path / "b"
 
 
 @pytest.mark.parametrize("spoil", damages())
-def test_every_damage_is_found(shop: Shop, sound: Path, spoil: Spoil) -> None:
+def test_every_damage_is_found(sound: Path, tmp_path: Path, spoil: Spoil) -> None:
     """The quickest level finds them all, so the others, which begin with it, do."""
-    if not (sound / "b").exists():
-        shop.backup(path=str(sound), backup_id="b")
-    shutil.copytree(sound / "b", shop.path / "b")
-    spoil(shop.path / "b")
-    result = shop.verify(backup_id="b", level="manifest")
-    assert result["failed"] is True
-    assert result["verified"] is False
-    assert result["msg"].startswith("Cannot trust backup b: ")
-    assert [backup.id for backup in _store.list_backups(str(shop.path)) if backup.verified] == []
+    shutil.copytree(sound, tmp_path / "b")
+    options = VerifyOptions(str(tmp_path), "b", "manifest")
+    assert verify_backup(options, MEANS)["verified"] is True
+    spoil(tmp_path / "b")
+    with pytest.raises(SluiceError, match=r"^Cannot trust backup b: ") as found:
+        verify_backup(options, MEANS)
+    assert found.value.fields["verified"] is False
+    assert [backup.id for backup in _store.list_backups(str(tmp_path)) if backup.verified] == []
 
 
 def reseal(path: Path, **changes: Any) -> None:
@@ -241,9 +258,6 @@ def test_what_a_killed_run_left_is_dropped_and_what_is_in_use_is_not(shop: Shop)
 
 
 def _connected(shop: Shop) -> Any:
-    from ansible_collections.sluice.release.plugins.module_utils.postgres._client import connect
-    from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
-
     return connect(parse_url(shop.server.url))
 
 

@@ -89,6 +89,19 @@ def test_tools_find_the_password_in_a_private_file_that_goes_away() -> None:
     assert not path.parent.exists()
 
 
+def test_the_file_of_a_killed_run_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    url = parse_url("postgresql://u:p@h/d")
+    dead = tmp_path / "sluice-pg-dead"
+    dead.mkdir()
+    (dead / "pgpass").write_text("*:*:*:*:p\n")
+    with url.tool_environment() as mine, url.tool_environment() as another:
+        assert not dead.exists()
+        assert Path(mine["PGPASSFILE"]).exists()
+        assert Path(another["PGPASSFILE"]).exists()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_password_the_users_own_file_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     with parse_url("postgresql://u@h/d").tool_environment() as environment:
         assert "PGPASSFILE" not in environment
