@@ -16,8 +16,8 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._state impo
     Request,
     advance,
     derive,
-    findings,
     elapsed,
+    findings,
     shown,
 )
 from ansible_collections.sluice.release.plugins.module_utils.journal._store import chain

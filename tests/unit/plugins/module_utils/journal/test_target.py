@@ -74,6 +74,9 @@ def test_a_first_release_that_fails_leaves_nothing_to_go_to() -> None:
 
 
 def test_an_interrupted_rollback_is_carried_through() -> None:
-    known = {**state(target("2.0"), target("2.0"), target("1.0")), "open": {"kind": "rollback", "target": target("1.0")}}
+    known = {
+        **state(target("2.0"), target("2.0"), target("1.0")),
+        "open": {"kind": "rollback", "target": target("1.0")},
+    }
     goal = choose(known, [], 0)
     assert goal.target == target("1.0")
