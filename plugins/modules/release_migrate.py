@@ -198,7 +198,13 @@ OPTIONS = {
 ACTS = {"applied": "command", "reverted": "revert"}
 
 
-NOTHING_DONE: dict[str, Any] = {"applied": [], "reverted": [], "output": [], "seconds": 0.0}
+NOTHING_DONE: dict[str, Any] = {
+    "applied": [],
+    "reverted": [],
+    "output": [],
+    "seconds": 0.0,
+    "diff": {"before": {}, "after": {}},
+}
 
 
 def migrate(module: AnsibleModule, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SECRET = "jwt-s3cret-of-the-test"
 # Applies the SQL files of a directory, as node-pg-migrate, knex and the like do; `down` takes one back.
 TOOL = (
     f"#!{sys.executable}"
-     """
+    """
 import os, pathlib, sys, psycopg2
 database = psycopg2.connect(os.environ["DATABASE_URL"])
 database.autocommit = True
@@ -139,6 +139,14 @@ def test_what_is_pending_is_applied_once(migrate: Migrate, database: str) -> Non
     assert {"orders", "users"} <= tables(database)
     assert (again["changed"], again["applied"], again["output"]) == (False, [], [])
     assert migrate(check=True)["changed"] is False
+
+
+def test_a_release_that_is_not_built_yet_is_no_failure_in_check_mode(migrate: Migrate, tmp_path: Path) -> None:
+    real = migrate(check=True)
+    checked = migrate(check=True, chdir=str(tmp_path / "later"), config=str(tmp_path / "later.json"))
+    assert checked["changed"] is False
+    assert (checked["pending_before"], checked["pending_after"]) == (None, None)
+    assert checked.keys() == real.keys()
 
 
 def test_the_named_ones_are_taken_back_however_many_runs_it_takes(

@@ -77,11 +77,9 @@ class Database(Protocol):
 
     def rows(self, sql: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows. ``%s`` stands for an argument only when there are any."""
-        ...
 
     def run(self, sql: str, arguments: Sequence[object] = ()) -> None:
         """Run one statement that returns nothing."""
-        ...
 
     def close(self) -> None: ...
 

@@ -166,7 +166,7 @@ def read_sequences(database: Database) -> dict[str, SequenceState]:
 
 def read_extensions(database: Database) -> dict[str, str]:
     """Return the version of every extension."""
-    return {name: version for name, version in database.rows(EXTENSIONS_SQL)}  # noqa: C416 - rows are tuples of Any
+    return dict(database.rows(EXTENSIONS_SQL))
 
 
 def database_size(database: Database) -> int:

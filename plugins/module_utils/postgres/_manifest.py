@@ -127,7 +127,7 @@ def _build(content: Mapping[str, Any]) -> Manifest:
         if not isinstance(content[key], str):
             raise TypeError(key)
     for key in ("bytes", "database_bytes"):
-        if type(content[key]) is not int or content[key] < 0:
+        if not isinstance(content[key], int) or content[key] < 0:
             raise TypeError(key)
     if not _SHA256.fullmatch(content["sha256"]):
         raise ValueError("sha256")
