@@ -90,6 +90,24 @@ class _Host:
     def outcome(self) -> str | None:
         return self.closed.get("outcome")
 
+    @property
+    def rollback(self) -> Mapping[str, Any] | None:
+        """How it went back: as was noted, or by its stages where going back is what was asked for."""
+        if "rollback" in self.notes or self.opened.get("kind") != "rollback":
+            return self.notes.get("rollback")
+        found = next((evidence for stage, evidence in self.evidence if stage["name"] == "rollback"), {})
+        target = found.get("target")
+        if not isinstance(target, Mapping):
+            return None
+        way = [stage for stage in self.stages if stage["name"] in ("rollback", "switch", "verify")]
+        return {
+            "level": found.get("level"),
+            "to": target.get("version"),
+            "artifact": (target.get("artifact") or {}).get("id"),
+            "seconds": round(sum(stage["seconds"] or 0 for stage in way), 3),
+            "verified": any(stage["name"] == "verify" and stage["outcome"] == "succeeded" for stage in way),
+        }
+
     def _read(self, entry: Entry) -> None:
         event = entry.get("event")
         if event == "opened":
@@ -158,6 +176,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
     gates = [gate for host in fleet for gate in _gates(host)]
     stages = sorted((stage for host in fleet for stage in host.stages), key=lambda stage: parse_time(stage["started"]))
     failures = sorted((f for host in fleet for f in host.failures), key=lambda failure: parse_time(failure["time"]))
+    rollback = _rollback(fleet)
     return {
         "release_id": release,
         "kind": opened.get("kind", "deploy"),
@@ -165,7 +184,8 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "environment": opened.get("environment", ""),
         "operator": opened.get("operator"),
         "from": next((host.came_from for host in fleet if host.came_from), None),
-        "to": str(opened.get("version", "")),
+        # A rollback finds out by itself where it goes.
+        "to": str(opened.get("version") or (rollback or {}).get("to") or ""),
         "outcome": outcome,
         "verdict": _verdict(outcome, gates, fleet),
         "started": started,
@@ -175,7 +195,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "gates": gates,
         "requests": _requests([host.notes["requests"] for host in fleet if "requests" in host.notes]),
         "backup": _backup(fleet),
-        "rollback": _rollback(fleet),
+        "rollback": rollback,
         "error": _error(failures, fleet, outcome),
         "preflight": [
             {"host": host.name, "score": evidence.get("score"), "checks": list(evidence["checks"])}
@@ -293,7 +313,7 @@ def _tables(tables: Any) -> dict[str, int]:
 
 def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:
     """Return the rollback over all hosts: the highest level, the slowest host, verified only where each one is."""
-    notes = [(host, host.notes["rollback"]) for host in fleet if "rollback" in host.notes]
+    notes = [(host, note) for host in fleet if (note := host.rollback) is not None]
     if not notes:
         return None
     seconds = [value for host, data in notes if (value := _rollback_seconds(host, data)) is not None]
@@ -309,7 +329,7 @@ def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:
 
 
 def _rollback_seconds(host: _Host, data: Mapping[str, Any]) -> float | None:
-    """Return how long the way back took on a host: as noted, else as long as its stage."""
+    """Return how long the way back took on a host: as it says, else as long as its stage."""
     if data.get("seconds") is not None:
         return float(data["seconds"])
     return next((s["seconds"] for s in reversed(host.stages) if s["name"] == "rollback"), None)

@@ -181,6 +181,31 @@ def test_rollback_without_seconds_took_as_long_as_its_stage() -> None:
     assert {"level": 2, "to": None, "seconds": 4.0, "verified": False}.items() <= rollback.items()
 
 
+def test_a_rollback_that_was_asked_for_says_where_it_went() -> None:
+    target = {"version": "1.0.0", "artifact": {"id": "1.0.0-95fc3d9db7b8"}, "config": {"version": 1}}
+    entries = [
+        opened(kind="rollback", version="", **{"from": "1.1.0"}),
+        entry("entered", 1, stage="rollback"),
+        entry("left", 2, stage="rollback", seconds=1.0, data={"level": 2, "target": target, "reason": "by name"}),
+        entry("entered", 2, stage="switch"),
+        entry("left", 6, stage="switch", seconds=4.0),
+        entry("entered", 6, stage="verify"),
+        entry("left", 7, stage="verify", seconds=1.5),
+        entry("closed", 8, outcome="succeeded"),
+    ]
+    built = build_report(RELEASE, [host("app1", *entries)])
+    assert (built["from"], built["to"]) == ("1.1.0", "1.0.0")
+    assert built["rollback"] == {
+        "level": 2,
+        "to": "1.0.0",
+        "artifact": "1.0.0-95fc3d9db7b8",
+        "seconds": 6.5,
+        "reason": None,
+        "verified": True,
+        "hosts": ["app1"],
+    }
+
+
 def test_probes_of_several_hosts_are_summed() -> None:
     def probe(failed: int, gap: float) -> dict[str, Any]:
         errors = {"timeout": failed}
