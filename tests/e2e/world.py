@@ -130,7 +130,8 @@ class World:
 
     def ensure(self, version: str) -> None:
         """Have `version` serve, whatever the tests before have left."""
-        if self.serving() != version or self.state()["open"] or self.lock():
+        settled = self.serving() == version and len(self.workers()) == WORKERS
+        if not settled or self.state()["open"] or self.lock():
             run = self.deploy(version)
             assert run.status == 0, run.output
 
@@ -209,11 +210,12 @@ class World:
         return found
 
     def worker_setting(self, name: str) -> set[str | None]:
-        """The value of an environment variable in each worker, as the worker was started."""
+        """The value of an environment variable in each worker; PM2 hands a cluster worker its environment as JSON."""
         values: set[str | None] = set()
         for pid in self.workers():
             pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-            values.add(dict(pair.split("=", 1) for pair in pairs if "=" in pair).get(name))
+            environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+            values.add(json.loads(environment["pm2_env"]).get(name))
         return values
 
     def admin_url(self, database: str = "postgres") -> str:
