@@ -63,9 +63,7 @@ def pytest(name: str, *arguments: str, timeout: float = 900.0, part_of: str = ""
 
 
 def lint() -> list[Step]:
-    typed = [
-        path for path in ("lab", "tests/run", "tests/unit/test_repository.py") if any(ROOT.glob(f"{path}/**/*.py"))
-    ]
+    typed = ["lab", "benchmarks", "tests/run", "tests/unit/test_repository.py"]
     return [
         Step("ruff-check", ["ruff", "check"]),
         Step("ruff-format", ["ruff", "format", "--check"]),
@@ -95,7 +93,7 @@ def unit() -> list[Step]:
 
 
 def integration() -> list[Step]:
-    return [pytest("integration", "tests/integration", timeout=1200.0)]
+    return [pytest("integration", "tests/integration", timeout=1800.0)]
 
 
 def modes() -> list[Step]:
@@ -110,7 +108,7 @@ def molecule() -> list[Step]:
         Step(
             f"molecule {name}",
             [*base, "test", "-s", name, "--destroy", "never", "--no-command-borders"],
-            600.0,
+            900.0,
             JUNIT / f"molecule_{name}.xml",
             after="molecule create",
         )
@@ -132,7 +130,7 @@ def molecule() -> list[Step]:
 
 
 def e2e() -> list[Step]:
-    return [pytest("e2e", "tests/e2e", timeout=1500.0)]
+    return [pytest("e2e", "tests/e2e", timeout=1800.0)]
 
 
 PARTS: dict[str, Callable[[], list[Step]]] = {
