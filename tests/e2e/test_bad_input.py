@@ -19,7 +19,6 @@ from world import Run, World
 from ansible_collections.sluice.release.plugins.module_utils.journal import _lock
 
 ERROR = re.compile(r"Cannot \S.*?: \S.*\.")
-NODE = {"name": "node", "type": "command", "argv": ["node", "--version"], "path_prepend": "{{ sluice_path }}"}
 LACKING = {"NODE_ENV": "production", "PORT": "{{ sluice_port }}", "MONITORING_ENABLED": "true"}
 
 
@@ -102,30 +101,47 @@ def closed_port() -> int:
         return port
 
 
-def cases(world: World, taken: int) -> dict[str, tuple[dict[str, Any], list[str]]]:
-    database = f"postgresql://dealradar:{{}}@127.0.0.1:{world.facts.postgres_port}/dealradar"
-    redis = f"redis://:{world.facts.redis_password}@127.0.0.1:{closed_port()}/0"
-    return {
-        "variable": ({"sluice_env": LACKING}, ["CACHE_ENABLED"]),
-        "port": ({"sluice_port": taken}, [str(taken)]),
-        "password": ({"sluice_database_url": database.format("wr0ng-pa55word")}, ["password authentication failed"]),
-        "redis": ({"sluice_redis_url": redis}, ["redis"]),
-        "node": ({"preflight_checks": [{**NODE, "min_version": "99"}]}, ["99"]),
-        "version": ({"release_version": "9.9.9"}, ["9.9.9"]),
-        "disk": ({"backup_free_mb": 10**9}, ["free"]),
-    }
-
-
-@pytest.mark.parametrize("case", ["variable", "port", "password", "redis", "node", "version", "disk"])
-def test_refused_by_the_host(before: World, case: str) -> None:
+def test_every_fault_that_the_preflight_finds_is_named_at_once(before: World) -> None:
+    """A missing variable, a port that is taken, a wrong password, Redis down, Node.js too old: one run names all."""
+    database = f"postgresql://dealradar:wr0ng-pa55word@127.0.0.1:{before.facts.postgres_port}/dealradar"
+    checks = before.hostvars()["preflight_checks"]
     with listener() as taken, nothing_moves(before):
-        variables, words = cases(before, taken)[case]
-        run = before.deploy("1.1.0", **{"release_version": "1.1.0", **variables})
-    refused(run, *words)
+        variables: dict[str, Any] = {
+            "sluice_env": LACKING,
+            "sluice_port": taken,
+            "sluice_database_url": database,
+            "sluice_redis_url": f"redis://:{before.facts.redis_password}@127.0.0.1:{closed_port()}/0",
+            "preflight_checks": [
+                {**check, "min_version": "99"} if check["name"] == "node" else check for check in checks
+            ],
+        }
+        run = before.deploy("1.1.0", **variables)
+    refused(run, "CACHE_ENABLED", f"port {taken}", "password authentication failed", "redis", "99")
+    assert "preflight" in str(before.report()["error"])
+    (evidence,) = before.report()["preflight"]
+    assert {check["name"] for check in evidence["checks"] if not check["passed"]} == {
+        "variables", "port", "database", "redis", "node",
+    }  # fmt: skip
     assert before.lock() is None
     assert before.state()["last"]["outcome"] == "failed"
     assert "wr0ng-pa55word" not in run.output
     assert before.facts.redis_password not in run.output
+
+
+@pytest.mark.parametrize(
+    ("version", "variables", "words"),
+    [
+        ("9.9.9", {}, ["9.9.9"]),
+        ("1.1.0", {"backup_free_mb": 10**9}, ["Cannot back up", "MiB free", "must stay free"]),
+    ],
+    ids=["unknown-version", "no-space-for-the-backup"],
+)
+def test_refused_by_the_host(before: World, version: str, variables: dict[str, Any], words: list[str]) -> None:
+    with nothing_moves(before):
+        run = before.deploy(version, **variables)
+    refused(run, *words)
+    assert before.lock() is None
+    assert before.state()["last"]["outcome"] == "failed"
 
 
 def test_refused_while_another_run_holds_the_lock(before: World) -> None:

@@ -130,7 +130,9 @@ def molecule() -> list[Step]:
 
 
 def e2e() -> list[Step]:
-    return [pytest("e2e", "tests/e2e", timeout=1800.0)]
+    # Enough kills for every run of the tests; SLUICE_KILLS=20 make e2e is the whole of it.
+    os.environ.setdefault("SLUICE_KILLS", "6")
+    return [pytest("e2e", "tests/e2e", timeout=3600.0)]
 
 
 PARTS: dict[str, Callable[[], list[Step]]] = {
