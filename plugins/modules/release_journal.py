@@ -131,7 +131,7 @@ journal:
     current: {description: The target that runs; null when unknown., type: dict, returned: always}
     last_known_good: {description: The newest target that passed its gates., type: dict, returned: always}
     previous_good: {description: The good target before that one., type: dict, returned: always}
-    good: {description: Every target that was good, newest first., type: list, elements: dict, returned: always}
+    good: {description: "Every target that was good, newest first.", type: list, elements: dict, returned: always}
     bad: {description: Artifacts that a release or a person abandoned., type: list, elements: str, returned: always}
     open: {description: The release that is open; null when none is., type: dict, returned: always}
     last: {description: The newest closed release and its outcome., type: dict, returned: always}

@@ -159,7 +159,8 @@ def _number(value: Any) -> float | None:
 
 class _Prometheus:
     def __init__(self, check: Check, begun: float) -> None:
-        assert check.series is not None
+        if check.series is None:
+            raise TypeError(f"the Prometheus check {check.name} names no series")
         self.check = check
         self.series = check.series
         self.begun = begun

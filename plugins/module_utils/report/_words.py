@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ def worst(verdicts: Iterable[str | None]) -> str | None:
 
 def number_text(value: float) -> str:
     """Return a number in at most four digits, as a person would say it: 38.2, 0.004, 12,500."""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return str(value)
     magnitude = abs(value)
     if magnitude >= 100 or float(value).is_integer():
