@@ -207,8 +207,8 @@ notes:
     that and the longest request.
   - The PM2 daemon is started when it does not run, with nothing but E(PATH), E(HOME) and E(PM2_HOME) in its
     environment, because workers in cluster mode inherit that. A daemon that runs already is left as it is. Node.js then
-    distributes the connections in turn, which is what lets every worker be proven. Do not set
-    E(NODE_CLUSTER_SCHED_POLICY) to C(none).
+    hands the connections to the workers in turn, so that each is proven by few requests. In a daemon that was started
+    with E(NODE_CLUSTER_SCHED_POLICY) set to C(none) the kernel chooses the worker, and a proof takes more of them.
   - In cluster mode a new worker takes requests as soon as it listens. An application must not listen before it can
     answer.
   - Old and new workers run beside each other for a while. What must run only once must not run in the workers.
