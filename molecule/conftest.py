@@ -45,5 +45,6 @@ def journal(host: Host) -> list[list[dict[str, Any]]]:
 @pytest.fixture
 def workers(host: Host) -> list[dict[str, Any]]:
     """The processes of the application as PM2 lists them."""
-    listed = json.loads(host.check_output("PM2_HOME=%s/pm2 pm2 jlist", ROOT))
+    # The first call starts the daemon, which says so where the list would stand.
+    listed = json.loads(host.check_output("export PM2_HOME=%s/pm2; pm2 -s ping >/dev/null && pm2 jlist", ROOT))
     return [process for process in listed if process["name"] == "molecule-app"]

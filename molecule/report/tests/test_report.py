@@ -15,7 +15,7 @@ import pytest
 from testinfra.host import Host
 
 REPORTS = "/var/lib/sluice/molecule/reports"
-SCHEMA = Path(__file__).resolve().parents[3] / "plugins" / "module_utils" / "report" / "report.schema.json"
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "report.schema.json"
 
 
 @pytest.fixture
