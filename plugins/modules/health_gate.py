@@ -505,7 +505,7 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
     result = {"changed": False, **observe(checks, settings, report=Progress(params["progress"]).update)}
     red = [gate for gate in result["gates"] if gate["verdict"] == "red"]
     if red and params["fail_on_red"]:
-        count = f"{len(red)} of {len(checks)} {'check is' if len(red) == 1 else 'checks are'} red"
+        count = f"{len(red)} of {len(checks)} check{'s' * (len(checks) > 1)} {'is' if len(red) == 1 else 'are'} red"
         raise SluiceError("pass the gate", f"{count}: {'; '.join(gate['reason'] for gate in red)}", **result)
     return result
 
