@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """kill -9 of the controller at random moments of a deploy: what serves goes on serving, and the next run tidies up.
 
-SLUICE_KILLS is how often (default 20), SLUICE_SEED repeats the moments of an earlier run.
+SLUICE_KILLS is how often (default 20; `make test` takes fewer), SLUICE_SEED repeats the moments of an earlier run.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def test_kills_at_random_moments(world: World) -> None:
     world.ensure(VERSIONS[1])
     whole = world.deploy(VERSIONS[0])
     assert whole.status == 0, whole.output
+    bad = set(world.state()["bad"])
     killed = attempts = 0
     while killed < KILLS:
         attempts += 1
@@ -84,7 +85,7 @@ def test_kills_at_random_moments(world: World) -> None:
     state = world.state()
     assert state["open"] is None
     assert (state["last"]["outcome"], state["last"]["version"]) == ("succeeded", final)
-    assert state["bad"] == [], "an interrupted release is not a bad one"
+    assert set(state["bad"]) <= bad, "an interrupted release is not a bad one"
     assert world.lock() is None
     assert half_done(world) == []
     assert wait_for(lambda: not orphans(world), 60), orphans(world)
