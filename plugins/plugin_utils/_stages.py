@@ -269,7 +269,7 @@ class Narrator:
 
     def _success(self, outcome: str) -> str:
         where = f" on {count_text(len(self._closed), 'host')}" if len(self._closed) > 1 else ""
-        version = self._version or "the release"
+        version = self._version or (self.report or {}).get("to") or "the release"
         if outcome == "unchanged":
             return f"{version} was already running{where}; nothing was changed"
         parts = [f"{version} serves{where}"]
