@@ -109,7 +109,7 @@ def idle_task_seconds(lab: Lab) -> tuple[float, float]:
 
 def measure_deploy(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
     """Deploy by turns with Sluice and with the script."""
-    quick = ("-e", "gate_duration=0")
+    quick = ("-e", "gate_duration=2")
     sluice, script, tasks = [], [], 0
     port = free_ports(1)[0]
     with tempfile.TemporaryDirectory() as directory:
@@ -150,7 +150,7 @@ def measure_requests(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
     """Upgrade under load, and let a bad release be taken back under load."""
     upgrades, rollbacks = [], []
     for _ in range(rounds):
-        deploy(lab, "1.0.0", "-e", "gate_duration=0")
+        deploy(lab, "1.0.0", "-e", "gate_duration=2")
         status, tally = asyncio.run(under_load(lab, facts, "1.1.0"))
         upgrades.append({"exit_status": status, **tally.as_dict()})
         status, tally = asyncio.run(under_load(lab, facts, "1.2.0"))
