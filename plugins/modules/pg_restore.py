@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - The Sluice Authors (@sluice-release)
 description:
-  - Restores a backup of M(sluice.release.pg_backup) into C(<database>__restore_<id>), compares it with the backup's
+  - Restores a backup of M(sluice.release.pg_backup) into C(<database>__restore_<random>), compares it with the backup's
     manifest table by table, and only then lets it take the database's name. Until then the database serves on; a
     failure leaves it as it was.
   - The swap is one transaction of two renames. Sessions are ended, and new ones wait until it is over. Whatever kills

@@ -15,8 +15,8 @@ description:
   - Checks a backup of M(sluice.release.pg_backup) up to a level and fails when anything is amiss, naming the tables
     that differ.
   - The outcome is written beside the backup as C(verified.json); retention counts only backups that passed.
-  - The scratch database C(sluice_verify_<id>) is dropped when the module ends, however it ends; one that a killed run
-    left is dropped by the next run. The source database is not touched, not even read.
+  - The scratch database C(sluice_verify_<random>) is dropped when the module ends, however it ends; one that a killed
+    run left is dropped by the next run. The source database is not touched, not even read.
 extends_documentation_fragment:
   - sluice.release._attributes
   - sluice.release._attributes.action_group

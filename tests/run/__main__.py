@@ -104,6 +104,7 @@ def modes() -> list[Step]:
 def molecule() -> list[Step]:
     scenarios = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
     base = ["molecule", "-c", ".config/molecule/config.yml"]
+    create, destroy = ([*base, verb, "-s", "default", "--no-command-borders"] for verb in ("create", "destroy"))
     tested = [
         Step(
             f"molecule {name}",
@@ -118,14 +119,11 @@ def molecule() -> list[Step]:
     return [
         Step("docker", needs.start_docker),
         Step("image", ["molecule/utils/images/build"], 900.0, after="docker"),
-        Step("molecule create", [*base, "create", "-s", "default", "--no-command-borders"], 300.0, after="image"),
+        # Molecule remembers hosts that a run left, and would not notice that they stopped with their machine.
+        Step("molecule leftovers", destroy, 300.0, after="image"),
+        Step("molecule create", create, 300.0, after="molecule leftovers"),
         *tested,
-        Step(
-            "molecule destroy",
-            [*base, "destroy", "-s", "default", "--no-command-borders"],
-            300.0,
-            after="molecule create",
-        ),
+        Step("molecule destroy", destroy, 300.0, after="molecule create"),
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
@@ -15,11 +16,16 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._client im
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import mebibytes
 from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import (
     database_settings,
+    derived_name,
     quote_identifier,
     quote_literal,
 )
 
 _NOT_CREATED = "Give the user CREATEDB, or set admin_url to a user who has it"
+
+
+# Characters that tell the temporary databases of one kind apart.
+_MARK = 8
 
 
 def exists(admin: Database, name: str) -> bool:
@@ -133,6 +139,19 @@ def _release_lock(admin: Database, name: str) -> None:
 def drop(admin: Database, name: str) -> None:
     """Drop a database of ours, whoever is in it."""
     admin.run(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
+
+
+def temporary_prefix(database: str, kind: str) -> str:
+    """Return how the names of a database's temporary databases of one kind begin, see :func:`drop_leftovers`."""
+    return derived_name(database, kind + "0" * _MARK)[:-_MARK]
+
+
+def temporary_name(database: str, kind: str) -> str:
+    """Name a temporary database, never twice the same.
+
+    The tools of a killed run may live on and open further sessions: they must not find the database of a later run.
+    """
+    return temporary_prefix(database, kind) + secrets.token_hex(_MARK // 2)
 
 
 def drop_leftovers(admin: Database, prefix: str) -> list[str]:

@@ -38,9 +38,6 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._verify im
 RESTORE = "__restore_"
 REPLACED = "__replaced_"
 
-# As long as the usual id: how much is cut off a long name depends on it.
-_SAMPLE_ID = "20000101T000000Z"
-
 _OBJECT_IN_USE = "55006"
 
 # Seconds between two rounds of ending sessions during the swap.
@@ -92,7 +89,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
         lost = _losses(options.url, backup, means) if there else []
         replaced = None
         if there:
-            replaced = derived_name(live, REPLACED + datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"))
+            replaced = _replaced_name(admin, live)
         if not means.check_mode:
             properties = _databases.read_properties(admin, live) if there else backup.manifest.properties
             _replace(options, means, admin, tools, backup, properties, replaced)
@@ -112,6 +109,16 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
     }
 
 
+def _replaced_name(admin: Database, live: str) -> str:
+    stamp = REPLACED + datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    name, number = derived_name(live, stamp), 1
+    while _databases.exists(admin, name):
+        # A second restore within the second.
+        number += 1
+        name = derived_name(live, f"{stamp}_{number}")
+    return name
+
+
 def _replace(
     options: RestoreOptions,
     means: Means,
@@ -123,9 +130,9 @@ def _replace(
 ) -> None:
     live = options.url.database
     doing = f"restore backup {backup.id} as database {live}"
-    name = derived_name(live, RESTORE + backup.id)
+    name = _databases.temporary_name(live, RESTORE)
     _databases.check_server_space(admin, backup.manifest.database_bytes, doing)
-    _databases.drop_leftovers(admin, derived_name(live, RESTORE + _SAMPLE_ID)[: -len(_SAMPLE_ID)])
+    _databases.drop_leftovers(admin, _databases.temporary_prefix(live, RESTORE))
     _databases.take_lock(admin, live, doing)
     with _databases.temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
         target = options.admin.with_database(name)

@@ -21,6 +21,8 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._databases
     check_server_space,
     drop_leftovers,
     temporary_database,
+    temporary_name,
+    temporary_prefix,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import (
     Difference,
@@ -47,7 +49,6 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory
     read_large_objects,
     read_sequences,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import derived_name
 from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 
@@ -187,8 +188,8 @@ def _restore_and_compare(
 ) -> list[Difference]:
     doing = f"restore backup {backup.id} into a scratch database"
     check_server_space(admin, backup.manifest.database_bytes, doing)
-    drop_leftovers(admin, SCRATCH)
-    name = derived_name("", SCRATCH + backup.id)
+    drop_leftovers(admin, temporary_prefix("", SCRATCH))
+    name = temporary_name("", SCRATCH)
     with temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
         target = admin.url.with_database(name)
         try:

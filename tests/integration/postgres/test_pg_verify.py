@@ -287,7 +287,7 @@ def test_a_server_that_goes_half_way_says_nothing_about_the_backup(
     monkeypatch.setattr(f"{VERIFY}.restore_into", kill)
     failed = doomed_shop.verify()
     assert failed["failed"] is True
-    assert failed["left_behind"] == "sluice_verify_b"
+    assert failed["left_behind"].startswith("sluice_verify_")
     assert not (doomed_shop.path / "b" / "verified.json").exists()
 
 
