@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import socket
 import traceback
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Optional, Protocol
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -87,8 +89,11 @@ class Database(Protocol):
 class PsycopgDatabase:
     """The real one."""
 
-    def __init__(self, url: DatabaseUrl, application: str) -> None:
-        """Connect. Raises SluiceError when that fails, or when the server is too old."""
+    def __init__(self, url: DatabaseUrl, application: str, settings: Optional[Mapping[str, str]] = None) -> None:
+        """Connect. Raises SluiceError when that fails, or when the server is too old.
+
+        ``settings`` of the session: by default those under which contents are compared.
+        """
         if PSYCOPG2_IMPORT_ERROR:
             raise SluiceError(f"connect to {url.shown}", missing_required_lib("psycopg2"))
         self.url = url
@@ -101,9 +106,8 @@ class PsycopgDatabase:
         if self.server_version < _OLDEST_SERVER:
             self.close()
             raise SluiceError(f"use {url.shown}", "its server is older than PostgreSQL 13", "Upgrade the server")
-        settings = dict(_SESSION)
-        if self.server_version >= 170000:
-            settings["transaction_timeout"] = "0"
+        if settings is None:
+            settings = {**_SESSION, **({"transaction_timeout": "0"} if self.server_version >= 170000 else {})}
         for name, value in settings.items():
             self.rows("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
 
@@ -127,6 +131,14 @@ class PsycopgDatabase:
 
     def close(self) -> None:
         self._connection.close()
+
+    def hang_up(self) -> None:
+        """Cut the line, from another thread: a statement that waits for a server gone silent then fails."""
+        with (
+            contextlib.suppress(OSError, psycopg2.Error),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
 
 
 class Connect(Protocol):
