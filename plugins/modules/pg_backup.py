@@ -15,9 +15,11 @@ description:
   - Dumps one snapshot of a database with C(pg_dump) and, side by side and in the very same snapshot, counts and digests
     the rows of every table. M(sluice.release.pg_verify) compares a restored copy with that; writes that go on meanwhile
     make no difference.
-  - A backup is a directory O(path)/O(backup_id) with C(database.dump) and, written last, C(manifest.json). Until it is
-    whole it lies under a name that nothing takes for a backup, so a killed run, a full disk or a wrong password leaves
-    none.
+  - A backup is a set of files in the directory O(path)/O(backup_id), with the archive (file C(database.dump) or
+    directory C(database)) and, written last, C(manifest.json), which has size and SHA-256 of every other file. Until
+    the set is whole it lies under a name that nothing takes for a backup, so a killed run, a full disk or a wrong
+    password leaves none.
+  - A set holds one database. For several, run the module once for each, in a loop; they may share O(path).
   - Refuses to begin when the file system has too little room.
   - The password is in no argument list, message, result or manifest.
   - Roles and tablespaces belong to the server, not to the database, and are not in the backup.
@@ -46,6 +48,35 @@ options:
     description: Release that the backup is made for; recorded in the manifest.
     type: str
     default: ''
+  format:
+    description:
+      - V(custom) writes one file. It is easy to copy and to encrypt, and the dump goes on when somebody waits for an
+        exclusive lock on a table meanwhile.
+      - V(directory) writes a file for each table, over several connections at once. That is quicker where the server
+        and this host have processors to spare; but C(pg_dump) gives up when somebody asks for an exclusive lock on a
+        table that it has not come to yet, and it needs several connections more.
+      - M(sluice.release.pg_restore) restores both over several connections.
+    type: str
+    choices: [custom, directory]
+    default: custom
+  jobs:
+    description:
+      - Number of connections over which V(directory) is dumped, all in the same snapshot.
+      - By default 2 for V(directory), and 1 for V(custom), which allows no more.
+    type: int
+  compression:
+    description:
+      - Method of compression.
+      - V(zstd) is quicker and writes smaller files. It needs a C(pg_dump) of version 16 or newer that was built with
+        it, both here and where the backup is restored.
+      - Within the archive only V(gzip) has checksums; with all three the manifest has the SHA-256 of every file, and
+        M(sluice.release.pg_verify) compares the restored content.
+    type: str
+    choices: [gzip, zstd, none]
+    default: gzip
+  compression_level:
+    description: Level of the compression; by default 6 of 1 to 9 for V(gzip), and 3 of 1 to 22 for V(zstd).
+    type: int
   free_mb_min:
     description:
       - MiB that must stay free on the file system of O(path).
@@ -97,11 +128,23 @@ backup:
       description: Its directory.
       type: str
       sample: /var/lib/sluice/dealradarus/backups/20261122T013000Z
+    format:
+      description: Format of the archive.
+      type: str
+      sample: custom
+    compression:
+      description: Method and level of the compression.
+      type: str
+      sample: gzip:6
+    files:
+      description: Number of files, without the manifest; null in check mode.
+      type: int
     bytes:
-      description: Size of the archive; in check mode the estimate.
+      description: Size of these files together; in check mode the estimate.
       type: int
     sha256:
-      description: Checksum of the archive; null in check mode.
+      description: Checksum over these files, that of the list that C(sha256sum) prints of them in the order of their
+        names; null in check mode.
       type: str
     tables:
       description: Number of tables.
@@ -126,11 +169,15 @@ removed:
   elements: str
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import BackupOptions, make_backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import choose_form
 from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import TOOLS, database_url, means
 
 NAMES = ("path", "backup_id", "release", "bin_path", "free_mb_min", "timeout", "keep", "keep_days")
@@ -144,19 +191,22 @@ def main() -> None:
             "database_url": {"type": "str", "required": True, "no_log": True},
             "backup_id": {"type": "str"},
             "release": {"type": "str", "default": ""},
+            "format": {"type": "str", "choices": ["custom", "directory"], "default": "custom"},
+            "jobs": {"type": "int"},
+            "compression": {"type": "str", "choices": ["gzip", "zstd", "none"], "default": "gzip"},
+            "compression_level": {"type": "int"},
             "free_mb_min": {"type": "int", "default": 256},
             "keep": {"type": "int"},
             "keep_days": {"type": "int"},
         },
         supports_check_mode=True,
     )
-    run(
-        module,
-        lambda params: make_backup(
-            BackupOptions(url=database_url(params), **{name: params[name] for name in NAMES}),
-            means(module),
-        ),
-    )
+    run(module, lambda params: make_backup(_options(params), means(module)))
+
+
+def _options(params: Mapping[str, Any]) -> BackupOptions:
+    form = choose_form(params["format"], params["compression"], params["compression_level"], params["jobs"])
+    return BackupOptions(url=database_url(params), form=form, **{name: params[name] for name in NAMES})
 
 
 if __name__ == "__main__":

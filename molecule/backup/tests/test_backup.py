@@ -24,9 +24,10 @@ def test_the_first_host_has_one_verified_backup(host: Host) -> None:
     assert manifest["tables"]["public.orders"]["rows"] == 1000
     assert json.loads(host.file(f"{BACKUPS}/{name}/verified.json").content_string)["verified"]
 
-    dump = host.file(f"{BACKUPS}/{name}/{manifest['file']}")
-    assert dump.size == manifest["bytes"]
-    assert hashlib.sha256(dump.content).hexdigest() == manifest["sha256"]
+    dump = host.file(f"{BACKUPS}/{name}/database.dump")
+    listed = manifest["files"]["database.dump"]
+    assert dump.size == listed["bytes"]
+    assert hashlib.sha256(dump.content).hexdigest() == listed["sha256"]
     assert (dump.mode, host.file(f"{BACKUPS}/{name}").mode) == (0o600, 0o700)
     assert "molecule-db-secret" not in json.dumps(manifest)
 

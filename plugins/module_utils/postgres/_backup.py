@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, sha256_file, write_atomic
+from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, write_atomic
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
@@ -26,11 +26,11 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._client im
 from ansible_collections.sluice.release.plugins.module_utils.postgres._databases import read_properties
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Inventory, earliest, parse_objects
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
+    Form,
     Tools,
     archived_definitions_argv,
     dump_argv,
     find_tools,
-    growth,
     list_argv,
     mebibytes,
     missing_tables,
@@ -49,8 +49,9 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory
     read_sequences,
     shared_snapshot,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import DUMP, FILE, Manifest
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import ARCHIVES, FILE, Manifest
 from ansible_collections.sluice.release.plugins.module_utils.postgres._retention import Candidate, plan
+from ansible_collections.sluice.release.plugins.module_utils.postgres._set import bytes_below, settle
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class BackupOptions:
     timeout: Optional[float] = None
     keep: Optional[int] = None
     keep_days: Optional[int] = None
+    form: Form = field(default_factory=Form)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
         return {
             "id": backup_id,
             "path": os.path.join(options.path, backup_id),
+            "format": options.form.format,
+            "compression": options.form.compression,
+            "files": None,
             "bytes": estimate,
             "sha256": None,
             "tables": len(list_tables(database)),
@@ -155,8 +160,8 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
     partial = _store.partial_path(options.path, backup_id)
     try:
         os.mkdir(partial, 0o700)
-        file = os.path.join(partial, DUMP)
-        lsn, inventory = _dump(options, means, database, tools, backup_id, file)
+        archive = os.path.join(partial, ARCHIVES[options.form.format])
+        snapshot, inventory = _dump(options, means, database, tools, backup_id, archive)
         manifest = Manifest(
             id=backup_id,
             created=now.isoformat(timespec="seconds"),
@@ -166,10 +171,11 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             database_bytes=size,
             server_version=_version_text(database.server_version),
             tool_version=tools.version,
-            file=DUMP,
-            size=_settle(file),
-            sha256=sha256_file(file),
-            lsn=lsn,
+            format=options.form.format,
+            compression=options.form.compression,
+            files=settle(partial),
+            lsn=snapshot.lsn,
+            origin=snapshot.origin,
             seconds=round(time.monotonic() - started, 3),
             inventory=inventory,
         )
@@ -199,20 +205,6 @@ def _version_text(server_version: int) -> str:
     return f"{server_version // 10000}.{server_version % 10000}"
 
 
-def _settle(file: str) -> int:
-    """Make the archive durable and private, and return its size. SluiceError when it is empty."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fchmod(descriptor, 0o600)
-        os.fsync(descriptor)
-        size = os.fstat(descriptor).st_size
-    finally:
-        os.close(descriptor)
-    if size == 0:
-        raise SluiceError("use the dump", f"{file} is empty")
-    return size
-
-
 def _check_space(options: BackupOptions, database_bytes: int) -> int:
     """Return how large the backup will be, in bytes. SluiceError when there is no room for it."""
     earlier = ((backup.manifest.size, backup.manifest.database_bytes) for backup in _store.list_backups(options.path))
@@ -236,25 +228,25 @@ def _check_space(options: BackupOptions, database_bytes: int) -> int:
 
 
 def _dump(
-    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, file: str
-) -> tuple[str, Inventory]:
+    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, archive: str
+) -> tuple[Snapshot, Inventory]:
     """Dump and digest one and the same snapshot, side by side. Returns its log position and what is in it."""
     doing = f"back up {options.url.shown}"
     # Before and after the snapshot's transaction: whoever waited for a lock of ours, pg_dump would wait for.
     first = read_sequences(database)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            lsn, inventory = _dump_snapshot(options, means, database, tools, backup_id, file)
+            snapshot, inventory = _dump_snapshot(options, means, database, tools, backup_id, archive)
             break
         except DisturbedError:
             if attempt == _ATTEMPTS:
                 raise
-    listing = run_tool(means.unredacted, list_argv(tools, file), doing, timeout=options.timeout)
+    listing = run_tool(means.unredacted, list_argv(tools, archive), doing, timeout=options.timeout)
     missing = missing_tables(inventory.tables, listing.stdout)
     if missing:
         raise SluiceError(doing, f"pg_dump ended well and left out {', '.join(missing)}")
-    schema = run_tool(means.unredacted, archived_definitions_argv(tools, file), doing, timeout=options.timeout)
-    return lsn, replace(
+    schema = run_tool(means.unredacted, archived_definitions_argv(tools, archive), doing, timeout=options.timeout)
+    return snapshot, replace(
         inventory,
         sequences=earliest(first, read_sequences(database)),
         objects=parse_objects(schema.stdout),
@@ -262,8 +254,8 @@ def _dump(
 
 
 def _dump_snapshot(
-    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, file: str
-) -> tuple[str, Inventory]:
+    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, archive: str
+) -> tuple[Snapshot, Inventory]:
     doing = f"back up {options.url.shown}"
     application = f"sluice backup {backup_id}"[:63]
     conninfo = options.url.conninfo(application)
@@ -272,32 +264,35 @@ def _dump_snapshot(
         snapshot = stack.enter_context(shared_snapshot(database))
         env = stack.enter_context(options.url.tool_environment())
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        argv = dump_argv(tools, conninfo, snapshot.id, file)
+        argv = dump_argv(tools, conninfo, snapshot.id, archive, options.form)
         dump = pool.submit(run_tool, means.runner, argv, doing, env=env, timeout=options.timeout)
         try:
             join_locks(database, watcher, snapshot, application, lambda: _ended(dump))
-            inventory = _digest(database, snapshot, dump, means.progress, file)
-            attend(dump, lambda: means.progress.update(f"dump: {mebibytes(growth(file))} written"))
+            inventory = _digest(database, snapshot, dump, means.progress, archive)
+            attend(dump, lambda: means.progress.update(f"dump: {mebibytes(bytes_below(archive))} written"))
         except BaseException as error:
             # The pool waits for pg_dump, which would dump on to its end for nobody.
             _end_sessions(means.connect, options.url, application)
             if isinstance(error, SluiceError) and _VANISHED.search(error.cause):
                 raise DisturbedError(error.verb_and_thing, error.cause, error.remedy) from error
             raise
-        return snapshot.lsn, inventory
+        return snapshot, inventory
 
 
 def _digest(
-    database: Database, snapshot: Snapshot, dump: Future[Completed], progress: Progress, file: str
+    database: Database, snapshot: Snapshot, dump: Future[Completed], progress: Progress, archive: str
 ) -> Inventory:
     def report(line: str, done: float, total: float) -> None:
         # A dump that failed early is no reason to read all other tables first.
         _ended(dump)
-        progress.update(f"dump: {mebibytes(growth(file))} written; digest: {line}", done, total)
+        progress.update(f"dump: {mebibytes(bytes_below(archive))} written; digest: {line}", done, total)
 
+    tables = read_contents(database, snapshot.tables, report)
+    large_objects = read_large_objects(database)
     return Inventory(
-        tables=read_contents(database, snapshot.tables, report),
-        large_objects=read_large_objects(database),
+        tables=tables,
+        large_objects=large_objects.total,
+        large_object_digests=large_objects.each,
         extensions=read_extensions(database),
     )
 

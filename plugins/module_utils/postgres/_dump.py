@@ -70,18 +70,59 @@ def fits(tool: int, server: int) -> bool:
     return tool == server or (tool > server and (tool < 17 or server >= 17))
 
 
-def dump_argv(tools: Tools, conninfo: str, snapshot: str, path: str) -> list[str]:
-    """Command that dumps one snapshot into a file. gzip: the only compression here with a checksum of its own."""
+# Lowest, highest and usual level of each method.
+_LEVELS = {"gzip": (1, 9, 6), "zstd": (1, 22, 3)}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an archive is written: ``format`` as pg_dump calls it, ``compression`` as the manifest spells it."""
+
+    format: str = "custom"
+    compression: str = "gzip:6"
+    jobs: int = 1
+
+
+def choose_form(format_: str, method: str, level: Optional[int], jobs: Optional[int]) -> Form:
+    """Return the form that a person asks for. SluiceError when it makes no sense."""
+    doing = "use the options of the dump"
+    if jobs is not None and jobs < 1:
+        raise SluiceError(doing, f"jobs is {jobs}", "Set it to 1 or more")
+    if format_ == "custom" and (jobs or 1) > 1:
+        raise SluiceError(
+            doing, "several jobs cannot write into the one file of format custom", "Set format: directory"
+        )
+    if method == "none":
+        if level is not None:
+            raise SluiceError(doing, "compression none has no level", "Leave compression_level out")
+        compression = "none"
+    else:
+        lowest, highest, usual = _LEVELS[method]
+        chosen = usual if level is None else level
+        if not lowest <= chosen <= highest:
+            raise SluiceError(doing, f"{method} has no level {chosen}", f"Choose one from {lowest} to {highest}")
+        compression = f"{method}:{chosen}"
+    return Form(format_, compression, jobs or (2 if format_ == "directory" else 1))
+
+
+def dump_argv(tools: Tools, conninfo: str, snapshot: str, path: str, form: Form) -> list[str]:
+    """Command that dumps one snapshot into a file or a directory."""
     return [
         tools.dump,
-        "--format=custom",
-        "--compress=6",
+        f"--format={form.format}",
+        f"--jobs={form.jobs}",
+        f"--compress={_compress(form.compression)}",
         "--no-password",
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={LOCK_WAIT}s",
         f"--file={path}",
         f"--dbname={conninfo}",
     ]
+
+
+def _compress(compression: str) -> str:
+    # The spelling that pg_dump before 16 knows, too.
+    return {"none": "0"}.get(compression, compression.replace("gzip:", ""))
 
 
 def definitions_argv(tools: Tools, conninfo: str) -> list[str]:
@@ -174,14 +215,6 @@ def missing_tables(tables: Iterable[str], listing: str) -> list[str]:
         if name not in exact and not any(entry.startswith(f"{name} ") for entry in entries):
             missing.append(table)
     return missing
-
-
-def growth(path: str) -> int:
-    """Return the size of a file that is being written, 0 when it is not there yet."""
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
 
 
 def mebibytes(size: float) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import (
@@ -20,12 +20,34 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
     fingerprint,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "manifest.json"
-DUMP = "database.dump"
+GLOBALS = "globals.sql"
 
-_TEXTS = ("id", "created", "release", "database", "server_version", "tool_version", "file", "sha256", "lsn", "checksum")
+# Name of the archive in its set, by format: a file, or a directory with a file for each table.
+ARCHIVES = {"custom": "database.dump", "directory": "database"}
+
+_TEXTS = (
+    "id",
+    "created",
+    "release",
+    "database",
+    "server_version",
+    "tool_version",
+    "format",
+    "compression",
+    "lsn",
+    "checksum",
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SetFile:
+    """A file of a set: its size in bytes and its checksum."""
+
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -43,14 +65,38 @@ class Manifest:
     database_bytes: int
     server_version: str
     tool_version: str
-    file: str
-    size: int
-    """Of the file, in bytes."""
-    sha256: str
+    format: str
+    """``custom`` or ``directory``, as pg_dump calls them."""
+    compression: str
+    """``gzip:6``, ``zstd:3``, ``none``: method and level."""
+    files: Mapping[str, SetFile]
+    """Every file of the set but this one, by its name relative to the directory of the set."""
     lsn: str
     """Write-ahead log position of the snapshot."""
     seconds: float
     inventory: Inventory
+    schemas: Optional[tuple[str, ...]] = None
+    """The schemas that the set holds; None when it holds the whole database."""
+    origin: Optional[Mapping[str, str]] = None
+    """System, database and snapshot that it is of, where that is known: what tells rows that were written since."""
+    role_passwords: Optional[bool] = None
+    """Whether the roles beside the archive have their passwords; None when there are no roles beside it."""
+
+    @property
+    def archive(self) -> str:
+        """Name of the archive's file or directory in the set."""
+        return ARCHIVES[self.format]
+
+    @property
+    def size(self) -> int:
+        """Of all files together, in bytes."""
+        return sum(file.size for file in self.files.values())
+
+    @property
+    def sha256(self) -> str:
+        """Checksum over all files: that of the list that ``sha256sum`` prints of them, in the order of their names."""
+        lines = (f"{file.sha256}  {name}\n" for name, file in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def tool_major(self) -> int:
@@ -70,13 +116,19 @@ class Manifest:
             "database_bytes": self.database_bytes,
             "server_version": self.server_version,
             "tool_version": self.tool_version,
-            "file": self.file,
+            "format": self.format,
+            "compression": self.compression,
+            "files": {name: {"bytes": file.size, "sha256": file.sha256} for name, file in self.files.items()},
             "bytes": self.size,
             "sha256": self.sha256,
+            "schemas": None if self.schemas is None else list(self.schemas),
+            "role_passwords": self.role_passwords,
             "lsn": self.lsn,
+            "origin": None if self.origin is None else dict(self.origin),
             "seconds": self.seconds,
             "tables": {name: asdict(table) for name, table in inventory.tables.items()},
             "large_objects": asdict(inventory.large_objects),
+            "large_object_digests": dict(inventory.large_object_digests),
             "sequences": {name: asdict(sequence) for name, sequence in inventory.sequences.items()},
             "objects": dict(inventory.objects),
             "schema_fingerprint": fingerprint(inventory.objects),
@@ -126,22 +178,18 @@ def _build(content: Mapping[str, Any]) -> Manifest:
     for key in _TEXTS:
         if not isinstance(content[key], str):
             raise TypeError(key)
-    for key in ("bytes", "database_bytes"):
-        if not isinstance(content[key], int) or content[key] < 0:
-            raise TypeError(key)
-    if not _SHA256.fullmatch(content["sha256"]):
-        raise ValueError("sha256")
+    _check_count(content["database_bytes"], "database_bytes")
     if not content["tool_version"][:1].isdigit():
         raise ValueError("tool_version")
-    # It is joined to a path.
-    if "/" in content["file"] or content["file"] in ("", ".", ".."):
-        raise ValueError("file")
+    if content["format"] not in ARCHIVES:
+        raise ValueError("format")
     inventory = Inventory(
         tables={name: Content(**table) for name, table in content["tables"].items()},
         large_objects=Content(**content["large_objects"]),
         sequences={name: SequenceState(**sequence) for name, sequence in content["sequences"].items()},
         objects=content["objects"],
         extensions=content["extensions"],
+        large_object_digests=content["large_object_digests"],
     )
     return Manifest(
         id=content["id"],
@@ -152,10 +200,33 @@ def _build(content: Mapping[str, Any]) -> Manifest:
         database_bytes=content["database_bytes"],
         server_version=content["server_version"],
         tool_version=content["tool_version"],
-        file=content["file"],
-        size=content["bytes"],
-        sha256=content["sha256"],
+        format=content["format"],
+        compression=content["compression"],
+        files=_files(content["files"], ARCHIVES[content["format"]]),
         lsn=content["lsn"],
         seconds=content["seconds"],
         inventory=inventory,
+        schemas=None if content["schemas"] is None else tuple(content["schemas"]),
+        origin=content["origin"],
+        role_passwords=content["role_passwords"],
     )
+
+
+def _files(content: Mapping[str, Any], archive: str) -> dict[str, SetFile]:
+    files = {}
+    for name, file in content.items():
+        # It is joined to a path.
+        if name.startswith("/") or not set(name.split("/")).isdisjoint(("", ".", "..")):
+            raise ValueError(f"files: {name}")
+        _check_count(file["bytes"], f"bytes of {name}")
+        if not _SHA256.fullmatch(file["sha256"]):
+            raise ValueError(f"sha256 of {name}")
+        files[name] = SetFile(file["bytes"], file["sha256"])
+    if not any(name.split("/")[0] == archive for name in files):
+        raise ValueError("files: no archive")
+    return files
+
+
+def _check_count(value: Any, key: str) -> None:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(key)

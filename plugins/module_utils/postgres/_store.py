@@ -42,7 +42,8 @@ class Backup:
 
     @property
     def dump(self) -> str:
-        return os.path.join(self.path, self.manifest.file)
+        """The archive: a file or a directory, as ``manifest.format`` says."""
+        return os.path.join(self.path, self.manifest.archive)
 
     @property
     def verified(self) -> bool:
@@ -59,6 +60,9 @@ class Backup:
         return {
             "id": self.id,
             "path": self.path,
+            "format": self.manifest.format,
+            "compression": self.manifest.compression,
+            "files": len(self.manifest.files),
             "bytes": self.manifest.size,
             "sha256": self.manifest.sha256,
             "tables": len(self.manifest.inventory.tables),

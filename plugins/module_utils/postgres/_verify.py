@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, sha256_file
+from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means, attend
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
@@ -34,7 +34,6 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
     Tools,
     definitions_argv,
     find_tools,
-    growth,
     list_argv,
     mebibytes,
     missing_tables,
@@ -49,6 +48,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory
     read_large_objects,
     read_sequences,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._set import faults
 from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 
@@ -97,7 +97,7 @@ def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
         seconds = round(time.monotonic() - started, 3)
         found = [difference.as_dict() for difference in differences]
         if failure:
-            found = [{"kind": "archive", "name": backup.manifest.file, "what": failure.cause}]
+            found = [{"kind": "archive", "name": backup.manifest.archive, "what": failure.cause}]
         if not means.check_mode:
             _store.record_verification(backup, level, found, seconds)
     result = {
@@ -153,21 +153,10 @@ def unlike(backup: Backup, found: list[Difference], **fields: Any) -> SluiceErro
 
 
 def check_file(backup: Backup) -> None:
-    """Compare the archive with its size and checksum. Raises DamageError."""
-    doing = f"trust backup {backup.id}"
-    try:
-        size = growth(backup.dump)
-        digest = sha256_file(backup.dump)
-    except FileNotFoundError:
-        raise DamageError(doing, f"{backup.dump} is missing", "Use another backup") from None
-    except OSError as error:
-        raise DamageError(doing, f"{backup.dump} cannot be read: {error.strerror}", "Use another backup") from error
-    if size != backup.manifest.size:
-        raise DamageError(
-            doing, f"{backup.dump} has {size} bytes instead of {backup.manifest.size}", "Use another backup"
-        )
-    if digest != backup.manifest.sha256:
-        raise DamageError(doing, f"the checksum of {backup.dump} is not the recorded one", "Use another backup")
+    """Compare every file of the set with its size and checksum. Raises DamageError."""
+    manifest = backup.manifest
+    for _name, fault in faults(backup.path, manifest.archive, manifest.files):
+        raise DamageError(f"trust backup {backup.id}", fault, "Use another backup")
 
 
 def check_archive(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> None:

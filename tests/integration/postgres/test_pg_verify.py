@@ -28,6 +28,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._backup im
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import connect
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Content, SequenceState
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import SetFile
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 from ansible_collections.sluice.release.plugins.module_utils.postgres._verify import VerifyOptions, verify_backup
 
@@ -170,7 +171,9 @@ def reseal(path: Path, **changes: Any) -> None:
 def seal_dump(path: Path) -> None:
     """Make size and checksum those of the archive as it is now."""
     data = (path / "database.dump").read_bytes()
-    reseal(path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    found = _store.find_backup(str(path.parent), path.name)
+    assert found
+    reseal(path, files={**found.manifest.files, "database.dump": SetFile(len(data), hashlib.sha256(data).hexdigest())})
 
 
 @pytest.mark.parametrize("where", [0.3, 0.5, 0.7, 0.9])

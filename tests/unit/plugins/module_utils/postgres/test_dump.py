@@ -15,7 +15,9 @@ import pytest
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import Completed
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
+    Form,
     Tools,
+    choose_form,
     dump_argv,
     find_tools,
     fits,
@@ -47,9 +49,40 @@ class Says:
         return self.completed
 
 
-def test_the_archive_is_compressed_with_a_checksum_and_of_one_snapshot() -> None:
-    argv = dump_argv(TOOLS, "host='h'", "00000004-1", "/b/database.dump")
-    assert {"--format=custom", "--compress=6", "--snapshot=00000004-1", "--no-password"} <= set(argv)
+@pytest.mark.parametrize(
+    ("asked", "form", "words"),
+    [
+        (("custom", "gzip", None, None), Form("custom", "gzip:6", 1), "--format=custom --compress=6 --jobs=1"),
+        (("custom", "gzip", 1, 1), Form("custom", "gzip:1", 1), "--compress=1"),
+        (("directory", "zstd", None, None), Form("directory", "zstd:3", 2), "--jobs=2 --compress=zstd:3"),
+        (("directory", "zstd", 19, 5), Form("directory", "zstd:19", 5), "--jobs=5 --compress=zstd:19"),
+        (("directory", "none", None, 1), Form("directory", "none", 1), "--format=directory --jobs=1 --compress=0"),
+    ],
+)
+def test_the_archive_is_of_one_snapshot_and_in_the_form_that_was_asked_for(
+    asked: tuple[str, str, Optional[int], Optional[int]], form: Form, words: str
+) -> None:
+    assert choose_form(*asked) == form
+    argv = dump_argv(TOOLS, "host='h'", "00000004-1", "/b/database.dump", form)
+    assert {"--snapshot=00000004-1", "--no-password", *words.split()} <= set(argv)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cause"),
+    [
+        (("custom", "gzip", None, 2), "several jobs cannot write into the one file of format custom. Set format: dir"),
+        (("directory", "gzip", None, 0), "jobs is 0"),
+        (("custom", "gzip", 0, None), "gzip has no level 0. Choose one from 1 to 9"),
+        (("custom", "zstd", 23, None), "zstd has no level 23. Choose one from 1 to 22"),
+        (("custom", "none", 1, None), "compression none has no level"),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused(
+    asked: tuple[str, str, Optional[int], Optional[int]], cause: str
+) -> None:
+    with pytest.raises(SluiceError) as refused:
+        choose_form(*asked)
+    assert cause in str(refused.value)
 
 
 def test_a_restore_stops_at_the_first_error_and_reading_connects_to_nothing() -> None:

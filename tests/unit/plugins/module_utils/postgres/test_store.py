@@ -16,7 +16,7 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Inventory
-from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import Manifest
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import Manifest, SetFile
 
 MANIFEST = Manifest(
     id="a",
@@ -27,9 +27,9 @@ MANIFEST = Manifest(
     database_bytes=1,
     server_version="18.6",
     tool_version="18.6",
-    file="database.dump",
-    size=4,
-    sha256="0" * 64,
+    format="custom",
+    compression="gzip:6",
+    files={"database.dump": SetFile(4, "0" * 64)},
     lsn="",
     seconds=1.0,
     inventory=Inventory(tables={}),
