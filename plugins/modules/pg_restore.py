@@ -15,11 +15,18 @@ description:
   - Restores a backup of M(sluice.release.pg_backup) into C(<database>__restore_<random>), compares it with the backup's
     manifest table by table, and only then lets it take the database's name. Until then the database serves on; a
     failure leaves it as it was.
-  - The swap is one transaction of two renames. Sessions are ended, and new ones wait until it is over. Whatever kills
-    the module in the middle, the server takes both renames back.
+  - The swap is one transaction of two renames, and the only maintenance of connections that there is. From its
+    beginning the server lets nobody new into the database; who comes meanwhile waits, for milliseconds as a rule, and
+    then finds the new one, or gets one error and has to connect again. Idle sessions are ended at once, those in a
+    transaction when it ends or after O(drain_timeout). Whatever kills the module or the server in the middle, the
+    server takes both renames back, and no database is left that refuses connections.
   - The new database gets the owner, settings, grants, connection limit and comment of the one that it replaces.
-  - What it replaces is kept as C(<database>__replaced_<time>). Drop it when nobody needs its last writes any more.
+  - What it replaces is kept as C(<database>__replaced_<time>), for as long as O(keep_replaced) and
+    O(keep_replaced_days) say.
   - When the database does not exist any more, it is made from the backup.
+  - A backup that this server cannot take is refused before anything is made, and all that is missing is named. That is
+    one of another database, of a newer server or C(pg_dump), of some schemas alone where it would replace all others,
+    or one that needs an extension, a locale, a tablespace or a role that the server does not have.
   - Says what is lost, by table, and in check mode what would be lost.
 extends_documentation_fragment:
   - sluice.release._attributes
@@ -45,6 +52,29 @@ options:
       - Name of the database that the backup must be of; another one is refused.
       - By default the database of O(database_url).
     type: str
+  globals:
+    description:
+      - Make the roles that the backup needs and the server lacks from the roles beside the backup, together with their
+        members and the groups that they are members of, with their passwords if the backup has them.
+      - Roles that exist keep password and attributes. When the restore fails, the new ones are dropped again.
+      - Without it, missing roles are an error.
+    type: bool
+    default: false
+  drain_timeout:
+    description:
+      - Seconds that a transaction in the database may take to end before its session is ended.
+      - New sessions wait meanwhile.
+    type: float
+    default: 2.0
+  keep_replaced:
+    description:
+      - Number of replaced databases to keep. The newest is always kept.
+      - With O(keep_replaced_days) a database is dropped when neither keeps it; without both nothing is dropped.
+      - Only those of the database in O(database_url) count. One that somebody is connected to stays, with a warning.
+    type: int
+  keep_replaced_days:
+    description: Days for which replaced databases are kept. The newest is always kept.
+    type: int
 seealso:
   - module: sluice.release.pg_backup
   - module: sluice.release.pg_verify
@@ -65,6 +95,15 @@ EXAMPLES = r"""
     admin_url: "{{ sluice_database_admin_url }}"
     path: /var/lib/sluice/dealradarus/backups
     backup_id: 20261122T013000Z
+    keep_replaced: 2
+
+- name: Restore on a new server, which does not know the roles yet
+  sluice.release.pg_restore:
+    database_url: "{{ new_database_url }}"
+    admin_url: "{{ new_database_admin_url }}"
+    path: /var/lib/sluice/dealradarus/backups
+    backup_id: latest
+    globals: true
 """
 
 RETURN = r"""
@@ -89,6 +128,16 @@ replaced:
   returned: success
   type: str
   sample: shop__replaced_20261122T021500Z
+removed:
+  description: Names of the replaced databases that were dropped, in check mode those that would be.
+  returned: success
+  type: list
+  elements: str
+roles:
+  description: Names of the roles that were made, in check mode those that would be.
+  returned: success
+  type: list
+  elements: str
 losses:
   description:
     - The tables that had something that the backup does not have, counted after the swap (in check mode now).
@@ -115,6 +164,25 @@ losses:
     rows_lost:
       description: Rows now minus rows in the backup, at least 0; null when it could not be read.
       type: int
+    rows_changed:
+      description:
+        - Rows inserted or updated since the snapshot of the backup; deleted ones are not among them.
+        - Null when that cannot be told, that is when the database is not the one that was backed up but the result of a
+          restore, or when the backup does not say of which snapshot it is.
+      type: int
+    newest:
+      description: The newest time in every column that holds times.
+      type: list
+      elements: dict
+      contains:
+        column:
+          description: Name of the column.
+          type: str
+          sample: created_at
+        time:
+          description: The time, in UTC where the column has a time zone.
+          type: str
+          sample: 2026-11-22 02:14:59.123+00
 seconds:
   description: Seconds that it took.
   returned: success
@@ -137,7 +205,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._entry imp
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import RestoreOptions, restore_backup
 
-NAMES = ("path", "backup_id", "bin_path", "timeout", "jobs")
+NAMES = ("path", "backup_id", "keep_replaced", "keep_replaced_days", "bin_path", "timeout", "jobs")
 
 
 def options(params: Mapping[str, Any]) -> RestoreOptions:
@@ -146,6 +214,8 @@ def options(params: Mapping[str, Any]) -> RestoreOptions:
         url=url,
         admin=admin_url(params) or url,
         of_database=params["of_database"] or url.database,
+        make_roles=params["globals"],
+        drain=params["drain_timeout"],
         **{name: params[name] for name in NAMES},
     )
 
@@ -159,6 +229,10 @@ def main() -> None:
             "database_url": {"type": "str", "required": True, "no_log": True},
             "backup_id": {"type": "str", "required": True},
             "of_database": {"type": "str"},
+            "globals": {"type": "bool", "default": False},
+            "drain_timeout": {"type": "float", "default": 2.0},
+            "keep_replaced": {"type": "int"},
+            "keep_replaced_days": {"type": "int"},
         },
         supports_check_mode=True,
     )

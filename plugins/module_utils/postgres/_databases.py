@@ -231,9 +231,15 @@ def _server_free_bytes(admin: Database) -> Optional[int]:
 
 
 def sessions_of(admin: Database, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return (pid, database, user, application) of everybody in the databases."""
+    """Return (pid, database, user, application, whether in a transaction) of everybody in the databases.
+
+    Of a session that we may know nothing about, it is assumed.
+    """
     return admin.rows(
-        "SELECT pid, datname, usename, application_name FROM pg_catalog.pg_stat_activity"
+        "SELECT pid, datname, usename, application_name,"
+        " backend_type IS NULL"
+        " OR (backend_type IN ('client backend', 'parallel worker') AND state IS DISTINCT FROM 'idle')"
+        " FROM pg_catalog.pg_stat_activity"
         " WHERE datname = ANY(%s) AND pid <> pg_catalog.pg_backend_pid()",
         (list(names),),
     )

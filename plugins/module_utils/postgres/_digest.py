@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 # Tables whose rows pg_dump dumps. Partitioned tables hold no rows of their own, materialised views are computed
 # again at a restore, and what belongs to an extension comes from CREATE EXTENSION. The size is an estimate: to know it,
@@ -58,15 +58,28 @@ FROM pg_catalog.pg_largeobject_metadata
 """
 
 
-def digest_sql(table: str) -> str:
-    """Return the statement for the number of rows of a table and the digest of their content.
+# The same for each, and what each adds to the sum above.
+EACH_LARGE_OBJECT_SQL = """
+SELECT oid::pg_catalog.text, digest, pg_catalog.hashtextextended(oid::pg_catalog.text || ':' || digest, 0)
+FROM (SELECT oid, pg_catalog.md5(pg_catalog.lo_get(oid)) AS digest FROM pg_catalog.pg_largeobject_metadata) each
+ORDER BY oid
+"""
+
+
+def digest_columns() -> str:
+    """Return the two columns of a query over ``"sluice row"``: the number of rows and the digest of their content.
 
     A sum over a 64-bit hash of each row as text: it needs no order and no key, counts duplicates, and runs in parallel.
-    It finds accidents; against an attacker stands the SHA-256 of the files. ``table`` is quoted already. The alias
-    has a space, because a column of the same name as the alias would be read instead of the row.
+    It finds accidents; against an attacker stands the SHA-256 of the files. The alias has a space, because a column of
+    the same name as the alias would be read instead of the row.
     """
     row = 'pg_catalog.hashtextextended("sluice row"::pg_catalog.text COLLATE "C", 0)'
-    return f'SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum({row}), 0) FROM ONLY {table} AS "sluice row"'  # noqa: S608
+    return f"pg_catalog.count(*), COALESCE(pg_catalog.sum({row}), 0)"
+
+
+def digest_sql(table: str) -> str:
+    """Return the statement for the number of rows of a table, which is quoted already, and their digest."""
+    return f'SELECT {digest_columns()} FROM ONLY {table} AS "sluice row"'  # noqa: S608
 
 
 def sequences_sql(names: Sequence[str]) -> str:
@@ -110,6 +123,8 @@ class Inventory:
     objects: Mapping[str, str] = field(default_factory=dict)
     """Digest of the definition of each table, index, view, function, grant and so on."""
     extensions: Mapping[str, str] = field(default_factory=dict)
+    large_object_digests: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each large object; empty when there are too many of them to list."""
 
     @property
     def rows(self) -> int:
@@ -121,7 +136,7 @@ class Difference:
     """One way in which a database is not what its backup says."""
 
     kind: str
-    """``table``, ``large_objects``, ``sequence`` or ``object``."""
+    """``table``, ``large_object``, ``large_objects`` (too many to name them), ``sequence`` or ``object``."""
     name: str
     what: str
     """``missing``, ``unexpected``, ``rows``, ``content``, ``behind`` or ``definition``."""
@@ -144,12 +159,14 @@ class Difference:
                 if self.what == "rows"
                 else ("the large objects have other content")
             )
-        thing = f"{self.kind} {self.name}"
+        thing = f"{self.kind.replace('_', ' ')} {self.name}"
         return {
             "missing": f"{thing} is missing",
             "unexpected": f"{thing} is not in the backup's manifest",
             "rows": f"{thing} has {self.found} rows instead of {self.expected}",
-            "content": f"{thing} has {self.found} rows as expected, with other content",
+            "content": f"{thing} has {self.found} rows as expected, with other content"
+            if self.kind == "table"
+            else f"{thing} has other content",
             "behind": f"{thing} would give out {self.found}, and {self.expected} is due",
             "definition": f"{thing} is defined otherwise",
         }[self.what]
@@ -160,7 +177,7 @@ def compare(expected: Inventory, found: Inventory) -> list[Difference]:
     differences = [
         *_compare_names("table", expected.tables, found.tables),
         *_compare_contents("table", expected.tables, found.tables),
-        *_compare_contents("large_objects", {"": expected.large_objects}, {"": found.large_objects}),
+        *_compare_large_objects(expected, found),
         *_compare_names("sequence", expected.sequences, found.sequences),
     ]
     for name in sorted(expected.sequences.keys() & found.sequences.keys()):
@@ -190,6 +207,22 @@ def _compare_contents(kind: str, expected: Mapping[str, Content], found: Mapping
             yield Difference(kind, name, "rows", due.rows, given.rows)
         elif due.digest != given.digest:
             yield Difference(kind, name, "content", due.rows, given.rows)
+
+
+def _compare_large_objects(expected: Inventory, found: Inventory) -> list[Difference]:
+    total = list(_compare_contents("large_objects", {"": expected.large_objects}, {"": found.large_objects}))
+    due, given = expected.large_object_digests, found.large_object_digests
+    listed = len(due) == expected.large_objects.rows and len(given) == found.large_objects.rows
+    if not total or not listed:
+        return total
+    return [
+        *_compare_names("large_object", due, given),
+        *(
+            Difference("large_object", name, "content")
+            for name in sorted(due.keys() & given.keys())
+            if due[name] != given[name]
+        ),
+    ]
 
 
 def earliest(first: Mapping[str, SequenceState], second: Mapping[str, SequenceState]) -> dict[str, SequenceState]:
@@ -240,44 +273,3 @@ def _loosened(line: str) -> str:
 def fingerprint(objects: Mapping[str, str]) -> str:
     """Return one digest over all definitions."""
     return hashlib.sha256("\n".join(f"{name} {objects[name]}" for name in sorted(objects)).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What a table loses when a backup takes the place of a database."""
-
-    table: str
-    what: str
-    """``rows``: fewer rows. ``content``: as many rows or more in the backup, but others. ``table``: no such table.
-    ``unreadable``: nobody knows, for the table cannot be read."""
-    rows_now: Optional[int]
-    rows_in_backup: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "table": self.table,
-            "what": self.what,
-            "rows_now": self.rows_now,
-            "rows_in_backup": self.rows_in_backup,
-            "rows_lost": None if self.rows_now is None else max(self.rows_now - self.rows_in_backup, 0),
-        }
-
-
-def losses(now: Mapping[str, Optional[Content]], backup: Mapping[str, Content]) -> list[Loss]:
-    """Return what is in a database now and will not be there after the restore, by table.
-
-    ``now`` has None for a table that cannot be read.
-    """
-    found = []
-    for table, content in sorted(now.items()):
-        kept = backup.get(table)
-        rows = kept.rows if kept else 0
-        if content is None:
-            found.append(Loss(table, "unreadable", None, rows))
-        elif kept is None:
-            found.append(Loss(table, "table", content.rows, 0))
-        elif content.rows > rows:
-            found.append(Loss(table, "rows", content.rows, rows))
-        elif content != kept:
-            found.append(Loss(table, "content", content.rows, rows))
-    return found

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database, DatabaseError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import (
+    EACH_LARGE_OBJECT_SQL,
     EXTENSIONS_SQL,
     LARGE_OBJECTS_SQL,
     LOCKED_SQL,
@@ -34,6 +35,9 @@ _JOIN_WAIT = 2
 
 # Seconds between two looks at what pg_dump has locked.
 _LOOK = 0.01
+
+# Large objects that a manifest lists one by one; of more it has the digest over all of them.
+_LISTED = 1000
 
 _QUIETER = "Run this when nobody alters, truncates or drops tables"
 
@@ -57,6 +61,8 @@ class Snapshot:
 
     id: str
     lsn: str
+    origin: Optional[Mapping[str, str]]
+    """What :func:`read_origin` says of it."""
     tables: Sequence[Table]
 
 
@@ -71,7 +77,7 @@ def shared_snapshot(database: Database) -> Iterator[Snapshot]:
     database.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         snapshot, lsn = _export(database)
-        yield Snapshot(snapshot, lsn, list_tables(database))
+        yield Snapshot(snapshot, lsn, read_origin(database), list_tables(database))
     finally:
         # Nothing was written; when the connection is lost, that error is on its way already.
         with contextlib.suppress(DatabaseError):
@@ -132,19 +138,42 @@ def read_contents(
     return contents
 
 
-def read_content_or_none(database: Database, table: Table) -> Optional[Content]:
-    """Count and digest the rows of a table that may be damaged; None when it cannot be read."""
-    try:
-        return _content(database.rows(digest_sql(table.name)))
-    except DatabaseError as error:
-        if not error.sqlstate:
-            raise
-        return None
+@dataclass(frozen=True)
+class LargeObjects:
+    """``total`` over all of them; ``each`` has the digest of each by its identifier, unless they are too many."""
+
+    total: Content
+    each: Mapping[str, str]
 
 
-def read_large_objects(database: Database) -> Content:
+def read_large_objects(database: Database) -> LargeObjects:
     """Count and digest the large objects."""
-    return _content(database.rows(LARGE_OBJECTS_SQL))
+    [(count,)] = database.rows("SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata")
+    if count > _LISTED:
+        return LargeObjects(_content(database.rows(LARGE_OBJECTS_SQL)), {})
+    found = database.rows(EACH_LARGE_OBJECT_SQL)
+    total = sum(hashed for _oid, _digest, hashed in found)
+    return LargeObjects(Content(len(found), str(total)), {oid: digest for oid, digest, _hashed in found})
+
+
+def read_origin(database: Database) -> Optional[dict[str, str]]:
+    """Return system, database and snapshot of this moment; inside a snapshot's transaction, of that moment.
+
+    So that another moment of the very same database can tell what was written since. None when that cannot be told: on
+    a standby, whose snapshots are of another kind, and for a user who may not know which system it is.
+    """
+    [(known,)] = database.rows(
+        "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+        " AND NOT pg_catalog.pg_is_in_recovery()"
+    )
+    if not known:
+        return None
+    [(system, oid, snapshot)] = database.rows(
+        "SELECT (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()),"
+        " (SELECT oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),"
+        " pg_catalog.pg_current_snapshot()::pg_catalog.text"
+    )
+    return {"system": system, "database": oid, "snapshot": snapshot}
 
 
 def _content(rows: Sequence[tuple[Any, ...]]) -> Content:

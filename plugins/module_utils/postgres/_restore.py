@@ -6,44 +6,55 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _replaced, _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database, DatabaseError
-from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Loss, compare, losses
-from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import Tools, find_tools
-from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
-    list_tables,
-    read_content_or_none,
+from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import Tools
+from ansible_collections.sluice.release.plugins.module_utils.postgres._losses import Loss, losses, read_present
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import GLOBALS
+from ansible_collections.sluice.release.plugins.module_utils.postgres._roles import (
+    made_roles,
+    parse_globals,
+    statements_for,
+    wanted_roles,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import derived_name, quote_identifier
+from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import quote_identifier
 from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._target import (
+    check_server,
+    known_roles,
+    property_roles,
+)
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 from ansible_collections.sluice.release.plugins.module_utils.postgres._verify import (
     check_archive,
-    check_file,
+    check_files,
+    differences_of,
+    fitting_tools,
     read_inventory,
+    read_roles,
     restore_into,
     unlike,
     using,
 )
 
 RESTORE = "__restore_"
-REPLACED = "__replaced_"
 
 _OBJECT_IN_USE = "55006"
 
 # Seconds between two rounds of ending sessions during the swap.
 _ROUND = 0.05
 
-# Rounds of the swap; each waits up to 5 s inside the server for the last session to go.
+# Rounds of the swap after the drain; each waits up to 5 s inside the server for the last session to go.
 _ATTEMPTS = 3
 
 
@@ -52,7 +63,8 @@ class RestoreOptions:
     """What a person asks for.
 
     ``admin`` may create and rename databases. ``of_database``: name of the database that the backup must be of.
-    ``timeout`` in seconds, for each run of a tool.
+    ``make_roles``: those that the server lacks, from the backup. ``drain``: seconds that transactions in the old
+    database may take to end. ``timeout`` in seconds, for each run of a tool.
     """
 
     url: DatabaseUrl
@@ -60,9 +72,23 @@ class RestoreOptions:
     path: str
     backup_id: str
     of_database: str
+    make_roles: bool = False
+    drain: float = 2.0
+    keep_replaced: Optional[int] = None
+    keep_replaced_days: Optional[int] = None
     bin_path: Optional[str] = None
     timeout: Optional[float] = None
     jobs: int = 2
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What the restored database will be: properties, the roles to make before, and the name of what it replaces."""
+
+    properties: Mapping[str, Any]
+    replaced: Optional[str]
+    roles: Sequence[str] = ()
+    role_statements: Sequence[str] = field(default=(), repr=False)
 
 
 def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
@@ -81,52 +107,87 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
             f"it is a backup of database {backup.manifest.database}",
             f"Choose another backup, or set of_database to {backup.manifest.database} if you mean it",
         )
+    now = datetime.now(timezone.utc)
     with using(backup, "restore", means), means.connect(options.admin) as admin:
-        tools = find_tools(admin.server_version, options.bin_path, means.runner)
-        check_file(backup)
-        check_archive(backup, tools, means, options.timeout)
+        tools = fitting_tools(backup, admin, options.bin_path, means, doing)
         there = _databases.exists(admin, live)
+        if there and backup.manifest.schemas is not None:
+            raise SluiceError(
+                doing,
+                f"it holds only the schemas {', '.join(backup.manifest.schemas)}, and would replace all others, too",
+                "Choose a backup of the whole database, or restore it under another name",
+            )
+        check_files(backup)
+        check_archive(backup, tools, means, options.timeout)
+        place = _prepare(options, means, admin, tools, backup, _replaced.new_name(admin, live, now) if there else None)
         lost = _losses(options.url, backup, means) if there else []
-        replaced = None
-        if there:
-            replaced = _replaced_name(admin, live)
         if not means.check_mode:
-            properties = _databases.read_properties(admin, live) if there else backup.manifest.properties
-            _replace(options, means, admin, tools, backup, properties, replaced)
-            if replaced:
+            with made_roles(admin, place.roles, place.role_statements, doing):
+                _replace(options, means, admin, tools, backup, place)
+            if place.replaced:
                 # Once more, now that nobody writes there: what was written up to the swap counts, too.
-                lost = _losses(options.url.with_database(replaced), backup, means)
+                lost = _losses(options.url.with_database(place.replaced), backup, means)
+        removed = _forget(options, means, admin, place.replaced, now)
     return {
         "changed": True,
         "restored": {"database": live, "backup_id": backup.id, "created": backup.manifest.created},
-        "replaced": replaced,
+        "replaced": place.replaced,
+        "removed": removed,
+        "roles": list(place.roles),
         "losses": [loss.as_dict() for loss in lost],
         "seconds": round(time.monotonic() - started, 3),
         "diff": {
-            "before": {"database": live if there else None},
-            "after": {"database": live, "backup_id": backup.id, "replaced": replaced},
+            "before": {"database": live if there else None, **({"removed": removed} if removed else {})},
+            "after": {"database": live, "backup_id": backup.id, "replaced": place.replaced},
         },
     }
 
 
-def _replaced_name(admin: Database, live: str) -> str:
-    stamp = REPLACED + datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    name, number = derived_name(live, stamp), 1
-    while _databases.exists(admin, name):
-        # A second restore within the second.
-        number += 1
-        name = derived_name(live, f"{stamp}_{number}")
-    return name
+def _prepare(
+    options: RestoreOptions, means: Means, admin: Database, tools: Tools, backup: Backup, replaced: Optional[str]
+) -> _Place:
+    """Find out what is needed, and refuse a server that lacks it. Changes nothing."""
+    live, manifest = options.url.database, backup.manifest
+    doing = f"restore backup {backup.id} as database {live}"
+    properties = _databases.read_properties(admin, live) if replaced else manifest.properties
+    needed = read_roles(backup, tools, means, options.timeout) | property_roles(properties)
+    known = known_roles(admin)
+    absent = needed - known
+    roles: list[str] = []
+    statements: list[str] = []
+    remedy = "create the roles there, or set globals: true if the backup has them"
+    if absent and options.make_roles:
+        found = parse_globals(_read_globals(backup, doing))
+        roles = wanted_roles(found, absent, known)
+        statements = statements_for(found, roles, known)
+        absent -= set(roles)
+        remedy = "create the roles there, for the backup does not know them"
+    check_server(admin, manifest.inventory.extensions, manifest.properties, sorted(absent), remedy, doing)
+    return _Place(properties, replaced, roles, statements)
+
+
+def _read_globals(backup: Backup, doing: str) -> str:
+    if GLOBALS not in backup.manifest.files:
+        raise SluiceError(
+            doing, "there are no roles beside it", "Create them, or choose a backup that was made with globals: true"
+        )
+    with open(os.path.join(backup.path, GLOBALS), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _forget(
+    options: RestoreOptions, means: Means, admin: Database, replaced: Optional[str], now: datetime
+) -> list[str]:
+    """Drop what earlier restores of this database have replaced, as far as the limits keep it no more."""
+    known = _replaced.list_replaced(admin, options.url.database)
+    if means.check_mode and replaced:
+        known.insert(0, (replaced, now))
+    old = _replaced.expired(known, now, options.keep_replaced, options.keep_replaced_days)
+    return old if means.check_mode else _replaced.remove(admin, old, means.warn)
 
 
 def _replace(
-    options: RestoreOptions,
-    means: Means,
-    admin: Database,
-    tools: Tools,
-    backup: Backup,
-    properties: Mapping[str, Any],
-    replaced: Optional[str],
+    options: RestoreOptions, means: Means, admin: Database, tools: Tools, backup: Backup, place: _Place
 ) -> None:
     live = options.url.database
     doing = f"restore backup {backup.id} as database {live}"
@@ -137,15 +198,16 @@ def _replace(
     with _databases.temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
         target = options.admin.with_database(name)
         restore_into(backup, tools, target, options.jobs, options.timeout, means, doing)
-        differences = compare(backup.manifest.inventory, read_inventory(target, tools, options.timeout, means, doing))
+        found = read_inventory(target, tools, options.timeout, means, doing)
+        differences = differences_of(backup, found, tools, admin.server_version, means)
         if differences:
             raise unlike(backup, differences)
         with means.connect(target) as restored:
             # Without statistics the first minutes after the swap would be slow ones.
             restored.run("ANALYZE")
-        _give_properties(admin, name, properties, doing)
+        _give_properties(admin, name, place.properties, doing)
         means.progress.update(f"swap {name} with {live}")
-        swap(admin, means.connect, live, name, replaced)
+        swap(admin, means.connect, live, name, place.replaced, options.drain)
 
 
 def _give_properties(admin: Database, name: str, properties: Mapping[str, Any], doing: str) -> None:
@@ -166,21 +228,26 @@ def _give_properties(admin: Database, name: str, properties: Mapping[str, Any], 
         raise SluiceError(doing, f"the database would lose its {', '.join(lost)}", "Use a superuser as admin_url")
 
 
-def swap(admin: Database, connect: Connect, live: str, restored: str, replaced: Optional[str]) -> None:
+def swap(
+    admin: Database, connect: Connect, live: str, restored: str, replaced: Optional[str], drain: float = 0.0
+) -> None:
     """Rename ``live`` to ``replaced`` and ``restored`` to ``live``, both or neither.
 
     It is one transaction, and nothing but this transaction keeps others out: RENAME locks the database against new
     sessions (they wait until it ends, and then find the new one or get one error) and waits for the present ones,
-    which another session ends meanwhile. So whatever kills us, the server itself takes everything back; no database is
-    left that refuses connections.
+    which another session ends meanwhile: at once what is idle, and after ``drain`` seconds what is in a transaction.
+    So whatever kills us, the server itself takes everything back; no database is left that refuses connections.
     """
     renames = [(restored, live)]
     if replaced:
         renames.insert(0, (live, replaced))
     statements = [f"ALTER DATABASE {quote_identifier(a)} RENAME TO {quote_identifier(b)}" for a, b in renames]
-    for attempt in range(1, _ATTEMPTS + 1):
+    drained = time.monotonic() + drain
+    attempt = 0
+    while True:
+        attempt += time.monotonic() >= drained
         try:
-            with _ending_sessions(connect, admin.url, [live, restored]):
+            with _ending_sessions(connect, admin.url, [live, restored], drained):
                 admin.run("BEGIN")
                 for statement in statements:
                     admin.run(statement)
@@ -215,23 +282,29 @@ def _swap_failed(admin: Database, live: str, restored: str, error: DatabaseError
     with contextlib.suppress(DatabaseError):
         sessions = _databases.sessions_of(admin, [live, restored])
         if error.sqlstate == _OBJECT_IN_USE and sessions:
-            named = ", ".join(f"{pid} ({user}, {name or 'no name'})" for pid, _database, user, name in sessions[:5])
+            named = ", ".join(
+                f"{pid} ({user}, {name or 'no name'})" for pid, _database, user, name, _busy in sessions[:5]
+            )
             cause += f"; sessions that stayed: {named}"
             remedy = "Grant pg_signal_backend to the user, use a superuser as admin_url, or end these sessions"
     return SluiceError(f"swap database {live}", f"{cause}. It is as it was", remedy)
 
 
 @contextlib.contextmanager
-def _ending_sessions(connect: Connect, url: DatabaseUrl, names: list[str]) -> Iterator[None]:
-    """End every session in the databases, again and again, as long as the block lasts."""
+def _ending_sessions(connect: Connect, url: DatabaseUrl, names: list[str], drained: float) -> Iterator[None]:
+    """End the sessions in the databases, again and again, as long as the block lasts.
+
+    Those in a transaction only from the time ``drained`` on.
+    """
     done = threading.Event()
 
     def rounds(database: Database) -> None:
         while True:
-            for pid, *_rest in _databases.sessions_of(database, names):
+            for pid, *_rest, busy in _databases.sessions_of(database, names):
                 # One that we may not end makes the rename fail, and is named then.
-                with contextlib.suppress(DatabaseError):
-                    database.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
+                if not busy or time.monotonic() >= drained:
+                    with contextlib.suppress(DatabaseError):
+                        database.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
             if done.wait(_ROUND):
                 return
 
@@ -254,14 +327,16 @@ def _losses(url: DatabaseUrl, backup: Backup, means: Means) -> list[Loss]:
 
     A database or table that cannot be read must not stand in the way of the restore that is to mend it.
     """
-    contents = {}
     try:
         with means.connect(url) as database:
-            tables = list_tables(database)
-            for number, table in enumerate(tables, start=1):
-                means.progress.update(f"count losses: table {number} of {len(tables)}", number, len(tables))
-                contents[table.name] = read_content_or_none(database, table)
+            present = read_present(
+                database,
+                backup.manifest.origin,
+                lambda number, total, name: means.progress.update(
+                    f"count losses: table {number} of {total}, {name}", number, total
+                ),
+            )
     except SluiceError as error:
         means.warn(f"Nobody knows what is lost: {error}")
         return []
-    return losses(contents, backup.manifest.inventory.tables)
+    return losses(present, backup.manifest.inventory.tables)

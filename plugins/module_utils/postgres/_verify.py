@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
@@ -32,6 +33,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
     Tools,
+    archived_definitions_argv,
     definitions_argv,
     find_tools,
     list_argv,
@@ -41,6 +43,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
     restore_argv,
     run_tool,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._embedded import Throwaway, throwaway_server
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
     list_tables,
     read_contents,
@@ -49,7 +52,14 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory
     read_sequences,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._set import faults
+from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import quote_identifier
 from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._target import (
+    check_server,
+    check_versions,
+    known_roles,
+    named_roles,
+)
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 
 SCRATCH = "sluice_verify_"
@@ -57,18 +67,28 @@ SCRATCH = "sluice_verify_"
 # Seconds that another verification or restore of the same backup may still need.
 _LOCK_TIMEOUT = 60.0
 
+# What a restore that failed says when user or server are to blame for it, and not the backup.
+_BLAMELESS = re.compile(
+    r"permission denied|must be (?:owner|superuser|able to SET ROLE)|No space left|could not extend|it was ended after"
+)
+
 # Differences that a message names; the result has all of them.
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What a person asks for. ``timeout`` in seconds, for each run of a tool; ``admin`` is needed for level restore."""
+    """What a person asks for.
+
+    Level restore needs ``admin``, who may create a scratch database, or ``throwaway``. ``timeout`` in seconds, for each
+    run of a tool.
+    """
 
     path: str
     backup_id: str
     level: str
     admin: Optional[DatabaseUrl] = None
+    throwaway: Optional[Throwaway] = None
     bin_path: Optional[str] = None
     timeout: Optional[float] = None
     jobs: int = 2
@@ -89,7 +109,7 @@ def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
         raise
     with using(backup, "verify", means):
         differences: list[Difference] = []
-        failure: Optional[SluiceError] = None
+        failure: Optional[DamageError] = None
         try:
             differences = _prove(backup, level, options, means)
         except DamageError as error:
@@ -97,7 +117,7 @@ def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
         seconds = round(time.monotonic() - started, 3)
         found = [difference.as_dict() for difference in differences]
         if failure:
-            found = [{"kind": "archive", "name": backup.manifest.archive, "what": failure.cause}]
+            found = failure.found
         if not means.check_mode:
             _store.record_verification(backup, level, found, seconds)
     result = {
@@ -116,23 +136,46 @@ def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
 
 
 class DamageError(SluiceError):
-    """The backup does not hold, while tools and server did their part."""
+    """The backup does not hold, while tools and server did their part. ``files``: what is wrong, by name of a file."""
+
+    def __init__(self, backup: Backup, files: Mapping[str, str]) -> None:
+        self.files = dict(files)
+        said = "; ".join(list(self.files.values())[:_NAMED])
+        more = f"; and {len(self.files) - _NAMED} more" if len(self.files) > _NAMED else ""
+        super().__init__(f"trust backup {backup.id}", said + more, "Use another backup")
+
+    @property
+    def found(self) -> list[dict[str, Any]]:
+        """As the differences of a result say it."""
+        return [{"kind": "archive", "name": name, "what": what} for name, what in self.files.items()]
 
 
 def _prove(backup: Backup, level: str, options: VerifyOptions, means: Means) -> list[Difference]:
-    check_file(backup)
-    if level == "manifest":
-        return []
+    if level == "restore":
+        with _scratch_server(backup, options, means) as url, means.connect(url) as admin:
+            return _restore_and_compare(backup, admin, options, means)
+    check_files(backup)
     if level == "archive":
         tools = find_tools(backup.manifest.tool_major * 10000, options.bin_path, means.runner)
         check_archive(backup, tools, means, options.timeout)
-        return []
-    if options.admin is None:
-        raise SluiceError(f"restore backup {backup.id} into a scratch database", "database_url is not set")
-    with means.connect(options.admin) as admin:
-        tools = find_tools(admin.server_version, options.bin_path, means.runner)
-        check_archive(backup, tools, means, options.timeout)
-        return _restore_and_compare(backup, tools, admin, options, means)
+    return []
+
+
+@contextlib.contextmanager
+def _scratch_server(backup: Backup, options: VerifyOptions, means: Means) -> Iterator[DatabaseUrl]:
+    if options.throwaway:
+        least = max(int(backup.manifest.server_version.partition(".")[0]), backup.manifest.tool_major)
+        size = backup.manifest.database_bytes
+        with throwaway_server(options.throwaway, least, size, means.connect, means.runner) as url:
+            yield url
+    elif options.admin:
+        yield options.admin
+    else:
+        raise SluiceError(
+            f"restore backup {backup.id} into a scratch database",
+            "no server is named",
+            "Set database_url or admin_url, or let scratch be embedded",
+        )
 
 
 @contextlib.contextmanager
@@ -152,50 +195,110 @@ def unlike(backup: Backup, found: list[Difference], **fields: Any) -> SluiceErro
     return SluiceError(f"trust backup {backup.id}", f"restored, {named}{more}", "Use another backup", **fields)
 
 
-def check_file(backup: Backup) -> None:
-    """Compare every file of the set with its size and checksum. Raises DamageError."""
+def check_files(backup: Backup) -> None:
+    """Compare every file of the set with its size and checksum. Raises DamageError that names those that differ."""
     manifest = backup.manifest
-    for _name, fault in faults(backup.path, manifest.archive, manifest.files):
-        raise DamageError(f"trust backup {backup.id}", fault, "Use another backup")
+    found = dict(faults(backup.path, manifest.archive, manifest.files))
+    if found:
+        raise DamageError(backup, found)
 
 
 def check_archive(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> None:
     """Read the archive to its end and look for every table in its table of contents. Raises DamageError."""
     doing = f"trust backup {backup.id}"
+    name = backup.manifest.archive
     try:
         listing = run_tool(means.unredacted, list_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
         run_tool(means.runner, read_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
     except SluiceError as error:
-        raise DamageError(doing, error.cause, "Use another backup") from error
+        raise DamageError(backup, {name: error.cause}) from error
     missing = missing_tables(backup.manifest.inventory.tables, listing.stdout)
     if missing:
-        raise DamageError(doing, f"its archive lacks {', '.join(missing)}", "Use another backup")
+        raise DamageError(backup, {name: f"its archive lacks {', '.join(missing)}"})
 
 
-def _restore_and_compare(
-    backup: Backup, tools: Tools, admin: Database, options: VerifyOptions, means: Means
-) -> list[Difference]:
+def fitting_tools(backup: Backup, admin: Database, bin_path: Optional[str], means: Means, doing: str) -> Tools:
+    """Find the tools that restore this backup on this server. SluiceError when backup or tools are too new for it."""
+    manifest = backup.manifest
+    tools = find_tools(admin.server_version, bin_path, means.runner)
+    restore_major = int(tools.version.partition(".")[0])
+    check_versions(backup.id, manifest.server_version, manifest.tool_major, admin.server_version, restore_major, doing)
+    return tools
+
+
+def read_roles(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> set[str]:
+    """Return the roles that the definitions in an archive name."""
+    argv = archived_definitions_argv(tools, backup.dump)
+    doing = f"read the definitions in backup {backup.id}"
+    return named_roles(run_tool(means.unredacted, argv, doing, timeout=timeout).stdout)
+
+
+def _restore_and_compare(backup: Backup, admin: Database, options: VerifyOptions, means: Means) -> list[Difference]:
     doing = f"restore backup {backup.id} into a scratch database"
-    check_server_space(admin, backup.manifest.database_bytes, doing)
+    manifest = backup.manifest
+    tools = fitting_tools(backup, admin, options.bin_path, means, doing)
+    check_files(backup)
+    check_archive(backup, tools, means, options.timeout)
+    absent = sorted(read_roles(backup, tools, means, options.timeout) - known_roles(admin))
+    properties = manifest.properties
+    if options.throwaway:
+        # It is ours alone: owners and holders of grants need no more than a name there, and all data lies in one place.
+        for role in absent:
+            admin.run(f"CREATE ROLE {quote_identifier(role)}")
+        absent, properties = [], {**properties, "tablespace": "pg_default"}
+    remedy = "create the roles there, or let scratch be embedded"
+    check_server(admin, manifest.inventory.extensions, properties, absent, remedy, doing)
+    check_server_space(admin, manifest.database_bytes, doing)
     drop_leftovers(admin, temporary_prefix("", SCRATCH))
     name = temporary_name("", SCRATCH)
-    with temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
+    with temporary_database(admin, means.connect, name, properties, doing):
         target = admin.url.with_database(name)
+        more = ("--no-tablespaces",) if options.throwaway else ()
         try:
-            restore_into(backup, tools, target, options.jobs, options.timeout, means, doing)
+            restore_into(backup, tools, target, options.jobs, options.timeout, means, doing, more)
         except SluiceError as error:
             # Not its fault when the server has gone: then this raises, and nothing is said about the backup.
             admin.rows("SELECT 1")
-            raise DamageError(doing, error.cause, error.remedy) from error
+            if _BLAMELESS.search(error.cause):
+                raise
+            raise DamageError(backup, {manifest.archive: error.cause}) from error
         found = read_inventory(target, tools, options.timeout, means, doing)
-    return compare(backup.manifest.inventory, found)
+    return differences_of(backup, found, tools, admin.server_version, means)
+
+
+def differences_of(
+    backup: Backup, found: Inventory, tools: Tools, server_version: int, means: Means
+) -> list[Difference]:
+    """Compare a restored database with the backup's manifest.
+
+    Another major version spells the same definitions otherwise: then only their names are compared, and a warning says
+    so.
+    """
+    manifest, expected = backup.manifest, backup.manifest.inventory
+    made = (manifest.server_version.partition(".")[0], str(manifest.tool_major))
+    used = (str(server_version // 10000), tools.version.partition(".")[0])
+    if made != used:
+        means.warn(
+            f"Backup {backup.id} is of PostgreSQL {made[0]} and was restored by {used[0]}: its definitions were"
+            " compared by their names alone"
+        )
+        expected, found = (replace(one, objects=dict.fromkeys(one.objects, "")) for one in (expected, found))
+    return compare(expected, found)
 
 
 def restore_into(
-    backup: Backup, tools: Tools, target: DatabaseUrl, jobs: int, timeout: Optional[float], means: Means, doing: str
+    backup: Backup,
+    tools: Tools,
+    target: DatabaseUrl,
+    jobs: int,
+    timeout: Optional[float],
+    means: Means,
+    doing: str,
+    more: Sequence[str] = (),
 ) -> None:
-    """Restore an archive into an empty database; any error at all is one."""
-    argv = restore_argv(tools, target.conninfo("sluice restore"), backup.dump, jobs)
+    """Restore an archive into an empty database; any error at all is one. ``more``: further options of pg_restore."""
+    program, *arguments = restore_argv(tools, target.conninfo("sluice restore"), backup.dump, jobs)
+    argv = [program, *more, *arguments]
     started = time.monotonic()
     with target.tool_environment() as env, ThreadPoolExecutor(max_workers=1) as pool:
         task = pool.submit(run_tool, means.runner, argv, doing, env=env, timeout=timeout, quiet=True)
@@ -224,4 +327,11 @@ def read_inventory(target: DatabaseUrl, tools: Tools, timeout: Optional[float], 
         schema = run_tool(
             means.unredacted, definitions_argv(tools, target.conninfo("sluice verify")), doing, env=env, timeout=timeout
         )
-    return Inventory(contents, large_objects, sequences, parse_objects(schema.stdout), extensions)
+    return Inventory(
+        tables=contents,
+        large_objects=large_objects.total,
+        sequences=sequences,
+        objects=parse_objects(schema.stdout),
+        extensions=extensions,
+        large_object_digests=large_objects.each,
+    )

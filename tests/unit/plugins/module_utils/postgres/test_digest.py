@@ -18,7 +18,6 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
     digest_sql,
     earliest,
     fingerprint,
-    losses,
     parse_objects,
     sequences_sql,
 )
@@ -197,23 +196,19 @@ def test_the_row_cannot_be_mistaken_for_a_column() -> None:
     assert sequences_sql(["a.b", "c.d"]).count(" UNION ALL ") == 1
 
 
+LISTED = replace(SOURCE, large_objects=Content(2, "5"), large_object_digests={"7": "aa", "9": "bb"})
+
+
 @pytest.mark.parametrize(
-    ("now", "backup", "expected"),
+    ("total", "each", "named"),
     [
-        (Content(3, "1"), Content(3, "1"), None),
-        (Content(5, "2"), Content(3, "1"), ("rows", 5, 3, 2)),
-        (Content(3, "2"), Content(3, "1"), ("content", 3, 3, 0)),
-        (Content(2, "2"), Content(3, "1"), ("content", 2, 3, 0)),
-        (Content(4, "2"), None, ("table", 4, 0, 4)),
-        (None, Content(3, "1"), ("unreadable", None, 3, None)),
+        (Content(2, "5"), {"7": "aa", "9": "bb"}, []),
+        (Content(1, "4"), {"7": "aa"}, ["large object 9 is missing"]),
+        (Content(2, "6"), {"7": "aa", "9": "cc"}, ["large object 9 has other content"]),
+        (Content(3, "8"), {"7": "aa", "9": "bb", "11": "dd"}, ["large object 11 is not in the backup's manifest"]),
+        (Content(2000, "6"), {}, ["the large objects: 2000 instead of 2"]),  # too many to list them
     ],
 )
-def test_losses(now: Content | None, backup: Content | None, expected: tuple[object, ...] | None) -> None:
-    found = losses({"public.t": now}, {"public.t": backup} if backup else {})
-    keys = ("table", "what", "rows_now", "rows_in_backup", "rows_lost")
-    due = [dict(zip(keys, ("public.t", *expected), strict=True))] if expected else []
-    assert [loss.as_dict() for loss in found] == due
-
-
-def test_a_table_that_comes_back_is_no_loss() -> None:
-    assert losses({}, {"public.t": Content(3, "1")}) == []
+def test_the_large_object_that_differs_is_named(total: Content, each: dict[str, str], named: list[str]) -> None:
+    found = replace(LISTED, large_objects=total, large_object_digests=each)
+    assert [str(difference) for difference in compare(LISTED, found)] == named
