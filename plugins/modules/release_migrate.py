@@ -18,6 +18,12 @@ description:
     its whole process group is ended then.
   - The commands run in the environment of the config version and without a shell. What they print comes back with
     secrets blackened.
+  - On PostgreSQL a migration cannot queue for long behind a lock, where it would hold up everybody who comes after it.
+    Its sessions get O(lock_timeout) and O(statement_timeout) through E(PGOPTIONS), and while it runs a session of this
+    module looks every second for whom it blocks, and who blocks it. It warns, and after O(blocked_max) it has the
+    server end the migration.
+  - libpq (psql, psycopg, Ruby's pg, PHP) and node-postgres heed E(PGOPTIONS), and E(PGAPPNAME), by which the sessions
+    are known. When a tool does not, the module says that it could not watch.
   - Two of these modules never run at once on a host, not even when one of them was left behind by a controller that is
     gone.
 extends_documentation_fragment:
@@ -84,6 +90,39 @@ options:
   config:
     description: File with the environment variables, a flat JSON object of strings.
     type: path
+  database_url:
+    description:
+      - URL of the database, past any pooler of connections. The commands find it in O(url_variable).
+      - By default the variable E(DIRECT_DATABASE_URL) of O(config), or else E(DATABASE_URL).
+      - Locks are watched only where it is a URL of PostgreSQL.
+    type: str
+  url_variable:
+    description: Environment variable in which the commands look for the URL.
+    type: str
+    default: DATABASE_URL
+  lock_timeout:
+    description:
+      - Seconds that a statement of the migration may wait for a lock before it gives up. V(0) leaves it as it is.
+      - Some poolers refuse a connection with E(PGOPTIONS). Without a direct URL, set it and O(statement_timeout) to
+        V(0).
+    type: float
+    default: 5.0
+  statement_timeout:
+    description:
+      - Seconds that a statement of the migration may take. V(0) leaves it as it is.
+      - By default O(budget), so that the server ends what outlives its client.
+    type: float
+  blocked_max:
+    description:
+      - Seconds that other sessions may wait for the migration, or it for them, before it is ended. With V(0) it is only
+        warned of.
+    type: float
+    default: 30.0
+  count_rows_mb:
+    description:
+      - Up to this size of all tables together, in megabytes, their rows are counted before and after. V(0) is never.
+    type: float
+    default: 500.0
   path_prepend:
     description: Directories to search for programs before E(PATH).
     type: list
@@ -109,7 +148,9 @@ EXAMPLES = r"""
     chdir: /srv/dealradarus/releases/1.1.0-0123456789ab
     config: /srv/dealradarus/config/7/env.json
     path_prepend: [/opt/node/bin]
+    database_url: "{{ vault_direct_database_url }}"
     budget: 300
+    lock_timeout: 3
     state_dir: /var/lib/sluice/dealradarus
   register: migrate
 
@@ -160,6 +201,40 @@ rc:
   description: Exit status of the command.
   returned: when the command failed
   type: int
+blocking:
+  description: What was seen of locks while the command ran; null without a PostgreSQL to watch.
+  returned: success, and failure after the command was begun
+  type: dict
+  contains:
+    watched:
+      description: Whether a session of the migration was seen at all; a quick one is gone before the first look.
+      type: bool
+    aborted:
+      description: Whether the migration was ended because of a lock.
+      type: bool
+    seconds:
+      description: For how many seconds without a break it blocked others, or was blocked.
+      type: float
+    sessions:
+      description: Whom it met, with C(pid), C(user), C(application), C(state), C(waits_for) (V(migration) for one that
+        waited for it, V(session) for one that it waited for) and C(seconds).
+      type: list
+      elements: dict
+rows:
+  description:
+    - Rows before and after, of all tables (C(before), C(after)) and of those where the number is another (C(changed)).
+    - Null where they were not counted. Others write meanwhile, so this is evidence and no verdict.
+  returned: success, and failure after the command was begun
+  type: dict
+  contains:
+    tables_before: {description: Number of tables before., type: int}
+    tables_after: {description: Number of tables after., type: int}
+    before: {description: Rows of all tables before., type: int}
+    after: {description: Rows of all tables after., type: int}
+    changed:
+      description: C(table), C(before) and C(after); null for a table that is not there.
+      type: list
+      elements: dict
 seconds:
   description: Seconds that it took.
   returned: success, and failure after the command was begun
@@ -168,7 +243,7 @@ seconds:
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -179,6 +254,8 @@ from ansible_collections.sluice.release.plugins.module_utils._progress import Pr
 from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
 from ansible_collections.sluice.release.plugins.module_utils.migrate._migrate import MigrateOptions, Migrator
 from ansible_collections.sluice.release.plugins.module_utils.migrate._pending import read_environment, secret_values
+from ansible_collections.sluice.release.plugins.module_utils.migrate._session import choose_url, is_postgres
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl, parse_url
 
 COMMAND = {"type": "list", "elements": "str"}
 OPTIONS = {
@@ -194,6 +271,16 @@ OPTIONS = {
     "path_prepend": {"type": "list", "elements": "path", "default": []},
     "budget": {"type": "float", "default": 600.0},
     "state_dir": {"type": "path", "required": True},
+    "lock_timeout": {"type": "float", "default": 5.0},
+    "statement_timeout": {"type": "float"},
+    "blocked_max": {"type": "float", "default": 30.0},
+    "count_rows_mb": {"type": "float", "default": 500.0},
+}
+# What becomes part of the environment of the commands.
+ENVIRONMENT = {
+    "config": {"type": "path"},
+    "database_url": {"type": "str", "no_log": True},
+    "url_variable": {"type": "str", "default": "DATABASE_URL"},
 }
 ACTS = {"applied": "command", "reverted": "revert"}
 
@@ -202,6 +289,8 @@ NOTHING_DONE: dict[str, Any] = {
     "applied": [],
     "reverted": [],
     "output": [],
+    "blocking": None,
+    "rows": None,
     "seconds": 0.0,
     "diff": {"before": {}, "after": {}},
 }
@@ -216,10 +305,29 @@ def migrate(module: AnsibleModule, params: Mapping[str, Any]) -> dict[str, Any]:
         # Check mode of a whole release comes here with a release directory that nobody has built.
         return {"changed": False, "pending_before": None, "pending_after": None, **NOTHING_DONE}
     environment = read_environment_of(params["config"])
-    runner = SubprocessRunner(secret_values(environment))
+    url = choose_url(params["database_url"], environment)
+    if url:
+        environment[params["url_variable"]] = url
     options = MigrateOptions(**{name: params[name] for name in OPTIONS})
-    progress = Progress(params["progress"])
-    return Migrator(options, environment, runner, progress, module.warn, module.check_mode).run()
+    return Migrator(
+        options,
+        environment,
+        SubprocessRunner([*secret_values(environment), *filter(None, [url])]),
+        Progress(params["progress"]),
+        module.warn,
+        module.check_mode,
+        watched_url(url, options, module),
+    ).run()
+
+
+def watched_url(url: Optional[str], options: MigrateOptions, module: AnsibleModule) -> Optional[DatabaseUrl]:
+    """The database whose locks are watched; None where there is none that has locks of this kind."""
+    if not url or not is_postgres(url):
+        return None
+    parsed = parse_url(url)
+    if options.lock_timeout and "options" in dict(parsed.parameters):
+        module.warn("The URL of the database has options of its own, so that libpq does not heed PGOPTIONS.")
+    return parsed
 
 
 def read_environment_of(path: str | None) -> dict[str, str]:
@@ -234,7 +342,7 @@ def read_environment_of(path: str | None) -> dict[str, str]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**OPTIONS, **PROGRESS, "config": {"type": "path"}},
+        argument_spec={**OPTIONS, **ENVIRONMENT, **PROGRESS},
         supports_check_mode=True,
     )
     run(module, lambda params: migrate(module, params))

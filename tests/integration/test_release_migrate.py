@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -250,3 +252,135 @@ def test_two_never_migrate_at_once(migrate: Migrate, tmp_path: Path, database: s
         failed = migrate(budget=0.5)
     assert f"process {os.getpid()} (do something else, since " in failed["msg"]
     assert tables(database) == set()
+
+
+# --- locks
+
+
+def query(database: str, sql: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(database)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def holding(database: str, sql: str) -> Iterator[int]:
+    """A session that has done something in a transaction, and does not end it. Yields its process id."""
+    connection = psycopg2.connect(database, application_name="lazy")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            yield connection.get_backend_pid()
+    finally:
+        connection.close()
+
+
+def sessions(database: str, application: str) -> int:
+    """How many sessions there are of names like this."""
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{application}'"
+    return int(query(database, sql)[0][0])
+
+
+@pytest.fixture
+def orders(migrate: Migrate, database: str) -> None:
+    """Both migrations are applied, and there are orders."""
+    migrate()
+    query(database, "INSERT INTO orders SELECT generate_series(1, 20)")
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_migration_gives_up_waiting_and_says_for_whom(migrate: Migrate, release: Path, database: str) -> None:
+    add(release, "3-column", "ALTER TABLE orders ADD COLUMN b int")
+    with holding(database, "SELECT count(*) FROM orders") as pid:
+        started = time.monotonic()
+        failed = migrate(lock_timeout=2.5)
+        assert time.monotonic() - started < 15
+    assert "canceling statement due to lock timeout" in failed["msg"]
+    assert f"it waits for session {pid} (postgres, lazy, idle in transaction)" in failed["msg"]
+    assert failed["pending_after"] == ["3-column"]
+    (met,) = failed["blocking"]["sessions"]
+    assert (met["pid"], met["waits_for"], failed["blocking"]["aborted"]) == (pid, "session", False)
+    again = migrate(lock_timeout=2.5)
+    assert again["applied"] == ["3-column"]
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_migration_that_blocks_others_is_ended(migrate: Migrate, release: Path, database: str) -> None:
+    add(release, "3-slow", "LOCK TABLE orders; CREATE TABLE half_done (a int); SELECT pg_sleep(120)")
+    answers: list[list[tuple[Any, ...]]] = []
+
+    def customer() -> None:
+        deadline = time.monotonic() + 30
+        # Only once the migration has the lock.
+        while not query(database, "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        answers.append(query(database, "SELECT count(*) FROM orders"))
+
+    thread = threading.Thread(target=customer)
+    thread.start()
+    failed = migrate(blocked_max=2)
+    thread.join(30)
+    assert failed["msg"].startswith("Cannot apply 3-slow: it was ended because of a lock: for ")
+    assert "waits for it. Migrate when the application is quiet" in failed["msg"]
+    assert answers == [[(20,)]]
+    assert failed["pending_after"] == ["3-slow"]
+    assert failed["blocking"]["aborted"] is True
+    assert [one["waits_for"] for one in failed["blocking"]["sessions"]] == ["migration"]
+    assert failed["seconds"] < 60
+    assert "half_done" not in tables(database)
+    assert sessions(database, "sluice%") == 0
+
+
+@pytest.mark.usefixtures("orders")
+def test_at_the_budget_the_server_stops_too(migrate: Migrate, release: Path, database: str) -> None:
+    add(release, "3-endless", "LOCK TABLE orders; SELECT pg_sleep(120)")
+    failed = migrate(budget=4, statement_timeout=0)
+    assert "it did not end within the budget of 4 s" in failed["msg"]
+    assert sessions(database, "sluice_migrate%") == 0
+    assert query(database, "SELECT count(*) FROM orders") == [(20,)]
+
+
+def test_the_sessions_have_limits_and_a_name(migrate: Migrate, release: Path, database: str) -> None:
+    shown = "name, current_setting(name) AS value FROM unnest(ARRAY['lock_timeout', 'statement_timeout'])"
+    add(release, "3-seen", f"CREATE TABLE seen AS SELECT {shown} AS name")
+    migrate(lock_timeout=3, budget=45)
+    assert dict(query(database, "SELECT name, value FROM seen")) == {"lock_timeout": "3s", "statement_timeout": "45s"}
+
+
+def test_the_direct_url_is_the_one_that_is_used(
+    migrate: Migrate, database: str, postgres: Postgres, tmp_path: Path
+) -> None:
+    config = tmp_path / "pooled.json"
+    pooled = postgres.url_of("no_such_database", password="p00l-s3cret")
+    common = {"DATABASE_URL": pooled, "JWT_SECRET": SECRET}
+    config.write_text(json.dumps(common))
+    assert "p00l-s3cret" not in json.dumps(migrate(config=str(config)))
+    config.write_text(json.dumps({**common, "DIRECT_DATABASE_URL": database}))
+    assert migrate(config=str(config), check=True)["pending_before"] == ["1-orders", "2-users"]
+    config.write_text(json.dumps(common))
+    assert migrate(config=str(config), database_url=database)["applied"] == ["1-orders", "2-users"]
+
+
+@pytest.mark.usefixtures("orders")
+def test_rows_are_counted_before_and_after(migrate: Migrate, release: Path) -> None:
+    add(release, "3-clean", "DELETE FROM orders WHERE a > 5; CREATE TABLE fresh AS SELECT 1")
+    rows = migrate()["rows"]
+    changed = {one["table"]: (one["before"], one["after"]) for one in rows["changed"]}
+    assert changed == {"public.orders": (20, 5), "public.fresh": (None, 1), "public.migrations": (2, 3)}
+    assert (rows["tables_before"], rows["tables_after"]) == (3, 4)
+    add(release, "4-nothing", "SELECT 1")
+    assert migrate(count_rows_mb=0)["rows"] is None
+
+
+def test_a_database_of_another_kind_is_not_watched(migrate: Migrate, release: Path, tmp_path: Path) -> None:
+    config = tmp_path / "other.json"
+    config.write_text(json.dumps({"DATABASE_URL": "file:./dev.db"}))
+    tool = ["sh", "-c", 'test -e done || echo "### MIGRATION one (UP) ###"; env | grep -q ^PGAPPNAME= && exit 9; true']
+    done = migrate(config=str(config), status=tool, command=["touch", "done"], none_pattern=None)
+    assert (done["applied"], done["blocking"], done["rows"]) == (["one"], None, None)

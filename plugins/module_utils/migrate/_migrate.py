@@ -17,6 +17,11 @@ from ansible_collections.sluice.release.plugins.module_utils._files import host_
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed, tail
 from ansible_collections.sluice.release.plugins.module_utils.migrate._pending import compile_pattern, read_status
+from ansible_collections.sluice.release.plugins.module_utils.migrate._rows import compare_rows, count_rows
+from ansible_collections.sluice.release.plugins.module_utils.migrate._session import pg_options
+from ansible_collections.sluice.release.plugins.module_utils.migrate._watch import LockWatch
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, connect
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
 
 # Seconds for a look at what a migration left that was ended at its budget.
 _LAST_LOOK = 15.0
@@ -27,7 +32,11 @@ _LINES = 40
 
 @dataclass(frozen=True)
 class MigrateOptions:
-    """What a person asks for. ``budget`` in seconds, for everything together."""
+    """What a person asks for. ``budget`` in seconds, for everything together.
+
+    ``lock_timeout`` and ``statement_timeout`` in seconds, for each statement; ``blocked_max`` in seconds that others
+    may stand in a queue with the migration. 0 is no limit. ``count_rows_mb``: rows are counted up to this size.
+    """
 
     state: str
     status: Sequence[str]
@@ -41,11 +50,18 @@ class MigrateOptions:
     budget: float
     state_dir: str
     migrations: Sequence[str] = ()
+    lock_timeout: float = 0.0
+    statement_timeout: Optional[float] = None
+    blocked_max: float = 0.0
+    count_rows_mb: float = 0.0
 
 
 @dataclass
 class Migrator:
-    """Runs one application's migration tool."""
+    """Runs one application's migration tool.
+
+    ``url``: the database, to watch its locks; None when it is none of PostgreSQL.
+    """
 
     options: MigrateOptions
     environment: Mapping[str, str]
@@ -53,6 +69,8 @@ class Migrator:
     progress: Progress
     warn: Callable[[str], None]
     check_mode: bool = False
+    url: Optional[DatabaseUrl] = None
+    connect: Connect = connect
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +79,8 @@ class Migrator:
         self._pending = compile_pattern(self.options.pending_pattern, "pending_pattern")
         self._none = compile_pattern(self.options.none_pattern, "none_pattern") if self.options.none_pattern else None
         self._output: list[str] = []
+        self._watch = LockWatch(self.connect, self.url, self.options.blocked_max, self.warn)
+        self._rows: Optional[dict[str, Any]] = None
 
     def run(self) -> dict[str, Any]:
         """Bring the schema to the state that is asked for and return the module's result."""
@@ -77,8 +97,10 @@ class Migrator:
             return self._result(before, before)
         if self.check_mode:
             return self._result(before, [])
+        rows = self._count()
         self._act(self.options.command, before, f"apply {', '.join(before)}")
         after = self._status()
+        self._rows = compare_rows(rows, self._count())
         if after:
             raise SluiceError(
                 "apply the migrations",
@@ -100,7 +122,7 @@ class Migrator:
             return self._result(before, before)
         if self.check_mode:
             return self._result(before, [*left, *before])
-        after = before
+        after, rows = before, self._count()
         for _run in range(max(len(left), 1)):
             was = after
             self._act(self.options.revert, before, f"take back {', '.join(left) or 'the last migration'}")
@@ -110,6 +132,7 @@ class Migrator:
                 break
             if set(after) <= set(was):
                 break
+        self._rows = compare_rows(rows, self._count())
         if left:
             raise SluiceError(
                 "take back the migrations",
@@ -135,27 +158,53 @@ class Migrator:
     def _act(self, argv: Sequence[str], before: Sequence[str], doing: str) -> None:
         self.progress.update(doing)
         try:
-            completed = self._run(argv)
+            with self._watch.watching(lambda met: self._show(doing, met)):
+                completed = self._run(argv)
         except SluiceError as error:
             self._output += [str(error.fields.get("stdout", "")), str(error.fields.get("stderr", ""))]
+            # Without its client a statement runs on in the server, and keeps its locks.
+            self._watch.end_sessions()
             raise SluiceError(
                 doing,
-                f"it did not end within the budget of {self.options.budget:g} s"
+                f"it did not end within the budget of {self.options.budget:g} s{self._blame()}"
                 if time.monotonic() >= self.deadline
                 else error.cause,
                 error.remedy or "See in pending_after how far it came",
                 **self._aftermath(before),
             ) from error
         self._output += [completed.stdout, completed.stderr]
+        if self._watch.aborted:
+            raise SluiceError(
+                doing,
+                f"it was ended because of a lock: {self._watch.aborted}",
+                "Migrate when the application is quiet, or in smaller steps; see in pending_after how far it came",
+                rc=completed.rc,
+                **self._aftermath(before),
+            )
         if completed.rc != 0:
             raise SluiceError(
                 doing,
                 f"the command ended with status {completed.rc} and said: "
-                + (tail(completed.stderr, 8) or tail(completed.stdout, 8) or "nothing"),
+                + (tail(completed.stderr, 8) or tail(completed.stdout, 8) or "nothing")
+                + self._blame(),
                 "See in pending_after how far it came",
                 rc=completed.rc,
                 **self._aftermath(before),
             )
+
+    def _show(self, doing: str, met: str) -> None:
+        seconds = time.monotonic() - self.started
+        self.progress.update(f"{doing}, {seconds:.0f} s of {self.options.budget:g} s" + (f"; {met}" if met else ""))
+
+    def _blame(self) -> str:
+        """Who stood in the way when the command was looked at last."""
+        met = self._watch.blame()
+        return f" (when it was looked at last: {met})" if met else ""
+
+    def _count(self) -> Optional[dict[str, int]]:
+        if self.url is None or not self.options.count_rows_mb:
+            return None
+        return count_rows(self.connect, self.url, self.options.count_rows_mb * 1e6)
 
     def _aftermath(self, before: Sequence[str]) -> dict[str, Any]:
         """What a failed command left, as far as the tool can still say."""
@@ -170,8 +219,18 @@ class Migrator:
         if timeout <= 0:
             raise SluiceError(f"run {argv[0]}", f"the budget of {self.options.budget:g} s is used up")
         search = [*self.options.path_prepend, self.environment.get("PATH") or os.environ.get("PATH", os.defpath)]
-        environment = {**self.environment, "PATH": os.pathsep.join(search)}
+        environment = {**self.environment, "PATH": os.pathsep.join(search), **self._session()}
         return self.runner(argv, cwd=self.options.chdir, env=environment, timeout=timeout)
+
+    def _session(self) -> dict[str, str]:
+        """What libpq, and drivers that follow it, give to the sessions of the commands."""
+        if self.url is None:
+            return {}
+        budget = self.options.budget
+        statement_timeout = budget if self.options.statement_timeout is None else self.options.statement_timeout
+        inherited = self.environment.get("PGOPTIONS") or os.environ.get("PGOPTIONS", "")
+        options = pg_options(inherited, self.options.lock_timeout, statement_timeout)
+        return {"PGAPPNAME": self._watch.application, **({"PGOPTIONS": options} if options else {})}
 
     def _result(self, before: Sequence[str], after: Optional[Sequence[str]]) -> dict[str, Any]:
         """The module's result. ``after`` is None when nobody knows."""
@@ -183,6 +242,8 @@ class Migrator:
             "applied": [name for name in before if name not in known],
             "reverted": [name for name in known if name not in before],
             "seconds": round(time.monotonic() - self.started, 3),
+            "blocking": self._watch.evidence(),
+            "rows": self._rows,
             "output": tail("\n".join(text.rstrip() for text in self._output if text.strip()), _LINES).splitlines(),
             "diff": {"before": {"pending": list(before)}, "after": {"pending": list(known)}},
         }

@@ -14,7 +14,10 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.sluice.release.plugins.modules import release_migrate
 
-KEYS = {"changed", "pending_before", "pending_after", "applied", "diff", "reverted", "output", "seconds"}
+KEYS = {
+    *("changed", "pending_before", "pending_after", "applied", "diff", "reverted", "output", "seconds"),
+    *("blocking", "rows"),
+}
 STATUS = 'for name in one two; do [ -e "$DATABASE/$name" ] || echo "pending $name"; done'
 UP = 'touch "$DATABASE/one" "$DATABASE/two"; echo "applied with $PASSWORD"'
 
