@@ -36,7 +36,7 @@ class ActionModule(FleetAction):
         "kind": {
             "type": "str",
             "default": "deploy",
-            "choices": ["deploy", "rollback", "recover", "backup", "restore"],
+            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill"],
         },
     }
 

@@ -71,6 +71,13 @@ backup_id:
   description: The backup that goes with it; none unless the database goes back.
   returned: success
   type: str
+migrations:
+  description:
+    - The migrations that the release has applied that is left. With O(level=3) alone, and not with O(backup_id).
+    - Where they can be taken back, nothing that was written since is lost, as it is by a restore.
+  returned: success
+  type: list
+  elements: str
 leaves:
   description: What runs now and is left, as RV(target); none where the journal does not know.
   returned: success
@@ -103,6 +110,7 @@ def find(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "level": params["level"],
         "target": goal.target,
         "backup_id": goal.backup_id,
+        "migrations": list(goal.migrations),
         "leaves": state["current"],
         "reason": goal.reason,
     }

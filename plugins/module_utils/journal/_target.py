@@ -28,11 +28,15 @@ Target = dict[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """The target of a rollback, None when nothing ran before. ``backup_id`` is None unless the database goes back."""
+    """The target of a rollback, None when nothing ran before. ``backup_id`` is None unless the database goes back.
+
+    ``migrations``: those that the release that is left has applied, when taking them back would do as well.
+    """
 
     target: Target | None
     backup_id: str | None
     reason: str
+    migrations: tuple[str, ...] = ()
 
 
 def choose(
@@ -69,6 +73,8 @@ def choose(
         reason = "the last known good"
     if level == CODE:
         return Goal(target, None, reason)
+    # Who names a backup wants what is in it.
+    migrations = () if backup_id else migrations_of(current, entries)
     backup = backup_id or _backup_before(current, entries)
     if backup is None:
         raise SluiceError(
@@ -76,7 +82,7 @@ def choose(
             "the journal names no backup that was made before the current release",
             "Name one with -e backup_id=, or roll back by level 2, which leaves the database as it is",
         )
-    return Goal(target, backup, reason)
+    return Goal(target, backup, reason, migrations)
 
 
 def _earlier_config(current: Target | None, good: Sequence[Target], verb: str) -> Target:
@@ -99,6 +105,19 @@ def _code(target: Mapping[str, Any] | None) -> str | None:
 
 def _config(target: Mapping[str, Any]) -> Any:
     return (target.get("config") or {}).get("version")
+
+
+def migrations_of(current: Target | None, entries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the migrations that the release has applied which led to `current`."""
+    return tuple(
+        str(name)
+        for entry in entries
+        if current
+        and entry["release"] == current["release"]
+        and entry["event"] == "left"
+        and entry["stage"] == "migrate"
+        for name in (entry["data"] or {}).get("applied") or []
+    )
 
 
 def _backup_before(current: Target | None, entries: Sequence[Mapping[str, Any]]) -> str | None:

@@ -115,10 +115,10 @@ def find_backup(root: str, backup_id: str) -> Optional[Backup]:
 
 def list_backups(root: str) -> list[Backup]:
     """Return all backups whose manifest can be trusted, newest first."""
-    return _scan(root)[0]
+    return scan(root)[0]
 
 
-def _scan(root: str) -> tuple[list[Backup], list[str]]:
+def scan(root: str) -> tuple[list[Backup], list[str]]:
     """Return all backups, newest first, and what is wrong with each directory that should be one."""
     backups, faults = [], []
     for name in _names(root):
@@ -138,7 +138,7 @@ def resolve(root: str, wanted: str, warn: Callable[[str], None]) -> Backup:
     ``latest`` passes over what cannot be trusted, and warns of it.
     """
     if wanted == LATEST:
-        backups, faults = _scan(root)
+        backups, faults = scan(root)
         if not backups:
             raise SluiceError(
                 "find the latest backup", " ".join([f"there is none in {root}", *faults]), "Make one with pg_backup"

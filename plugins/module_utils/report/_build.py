@@ -11,6 +11,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.report._database import (
+    Found,
+    backup_of,
+    drill_of,
+    migration_of,
+    restore_of,
+)
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
 
 Entry = Mapping[str, Any]
@@ -20,7 +27,6 @@ _GATE_KEYS = (
     *("type", "unit", "reason", "series", "direction", "target", "warn", "crit", "target_met", "sustained", "weight"),
     *("no_data", "last", "worst"),
 )
-_BACKUP_KEYS = ("path", "bytes", "sha256", "rows", "created", "seconds")
 
 _ARTIFACT = re.compile(r"^(.+)-[0-9a-f]{12}$")
 
@@ -177,6 +183,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
     stages = sorted((stage for host in fleet for stage in host.stages), key=lambda stage: parse_time(stage["started"]))
     failures = sorted((f for host in fleet for f in host.failures), key=lambda failure: parse_time(failure["time"]))
     rollback = _rollback(fleet)
+    found = [Found(host.name, stage["name"], evidence) for host in fleet for stage, evidence in host.evidence]
     return {
         "release_id": release,
         "kind": opened.get("kind", "deploy"),
@@ -194,8 +201,11 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "stages": stages,
         "gates": gates,
         "requests": _requests([host.notes["requests"] for host in fleet if "requests" in host.notes]),
-        "backup": _backup(fleet),
+        "backup": backup_of(found),
         "rollback": rollback,
+        "restore": restore_of(found),
+        "drill": drill_of(found),
+        "migration": migration_of(found),
         "error": _error(failures, fleet, outcome),
         "preflight": [
             {"host": host.name, "score": evidence.get("score"), "checks": list(evidence["checks"])}
@@ -273,42 +283,6 @@ def _requests(probes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if probes[0].get("started") is not None:
         result["started"] = probes[0]["started"]
     return result
-
-
-def _backup(fleet: Sequence[_Host]) -> dict[str, Any] | None:
-    """Return the backup of the release: one host of a fleet makes it; a verified one is preferred."""
-    found = [
-        {
-            "id": backup.get("id"),
-            "verified": backup.get("verified") not in (None, False, ""),
-            "host": host.name,
-            **_proof_level(backup),
-            **{key: backup[key] for key in _BACKUP_KEYS if backup.get(key) is not None},
-            **_tables(backup.get("tables")),
-        }
-        for host in fleet
-        for _stage, evidence in host.evidence
-        for backup in [evidence.get("backup")]
-        if isinstance(backup, Mapping)
-    ]
-    return max(found, key=lambda backup: backup["verified"], default=None)
-
-
-def _proof_level(backup: Mapping[str, Any]) -> dict[str, str]:
-    """Return how the backup was verified, where it was."""
-    verified = backup.get("verified")
-    if isinstance(verified, str) and verified:
-        return {"level": verified}
-    return {"level": str(backup["level"])} if verified and backup.get("level") else {}
-
-
-def _tables(tables: Any) -> dict[str, int]:
-    if isinstance(tables, Mapping):
-        rows = [table.get("rows") if isinstance(table, Mapping) else table for table in tables.values()]
-        return {"tables": len(tables), "rows": sum(row for row in rows if isinstance(row, int))}
-    if isinstance(tables, (list, tuple)):
-        return {"tables": len(tables)}
-    return {"tables": tables} if isinstance(tables, int) else {}
 
 
 def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:

@@ -19,6 +19,8 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     gate_text,
     headline,
     list_text,
+    loss_words,
+    newest_text,
     number_text,
     seconds_text,
     threshold_text,
@@ -53,7 +55,10 @@ def render_html(report: Mapping[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         budget=budget_text,
+        bytes=bytes_text,
         count=count_text,
+        loss=loss_words,
+        newest=newest_text,
         number=number_text,
         seconds=seconds_text,
         threshold=threshold_text,
@@ -196,4 +201,8 @@ def _backup_words(backup: Mapping[str, Any] | None) -> str:
         parts.append(bytes_text(backup["bytes"]))
     if backup.get("seconds") is not None:
         parts.append(f"in {seconds_text(backup['seconds'])}")
+    if backup.get("bytes_per_second"):
+        parts.append(f"{bytes_text(backup['bytes_per_second'])}/s")
+    if backup.get("verify_seconds") is not None:
+        parts.append(f"proven in {seconds_text(backup['verify_seconds'])}")
     return ", ".join(parts)

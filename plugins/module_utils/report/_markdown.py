@@ -15,6 +15,8 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     count_text,
     gate_text,
     headline,
+    loss_words,
+    newest_text,
     number_text,
     seconds_text,
     threshold_text,
@@ -37,13 +39,13 @@ def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
 def render_markdown(report: Mapping[str, Any]) -> str:
     """Return the report as Markdown: what a chat, a ticket or a terminal shows."""
     several = len(report["hosts"]) > 1
-    lines = [f"# {_cell(report['application'])} {_cell(report['to'])}: {report['outcome'].replace('_', ' ')}", ""]
+    what = _cell(report["to"] or report.get("kind") or "")
+    lines = [f"# {_cell(report['application'])} {what}: {report['outcome'].replace('_', ' ')}", ""]
     lines += [f"{_cell(headline(report))}.", ""]
     facts = [
         ("Release", report["release_id"]),
         ("Environment", report["environment"]),
-        ("From", report["from"] or "nothing"),
-        ("To", report["to"]),
+        *([("From", report["from"] or "nothing"), ("To", report["to"])] if report["to"] else []),
         ("Verdict", report["verdict"] or "not measured"),
         ("Started", report["started"]),
         ("Took", seconds_text(report["seconds"])),
@@ -107,7 +109,9 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
             parts.append(count_text(backup["tables"], "table"))
         if backup.get("bytes") is not None:
             parts.append(bytes_text(backup["bytes"]))
+        parts += _figures(backup)
         lines += ["", "## Backup", "", ", ".join(parts) + "."]
+    lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
         proof = "verified" if rollback.get("verified") else "NOT verified"
@@ -116,3 +120,62 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         lines += [f"Level {rollback['level']} to {back} in {seconds_text(rollback['seconds'])}, {proof}."]
         lines += [f"Because of {_cell('; '.join(dict.fromkeys(red)))}."] if red else []
     return lines
+
+
+def _figures(done: Mapping[str, Any]) -> list[str]:
+    """How long it took, and how fast it was."""
+    words = [f"in {seconds_text(done['seconds'])}"] if done.get("seconds") is not None else []
+    if done.get("bytes_per_second"):
+        words.append(f"{bytes_text(done['bytes_per_second'])}/s")
+    if done.get("verify_seconds") is not None:
+        words.append(f"proven in {seconds_text(done['verify_seconds'])}")
+    return words
+
+
+def _restore(restore: Mapping[str, Any] | None) -> list[str]:
+    if not restore:
+        return []
+    lines = ["", "## Restore", ""]
+    of = f"backup `{restore['backup_id']}` of {restore.get('created')} as database `{restore['database']}`"
+    if not restore["confirmed"]:
+        lines.append(f"Refused, for nobody has confirmed it: {of}.")
+    else:
+        kept = f"; what it replaced is kept as `{restore['replaced']}`" if restore.get("replaced") else ""
+        lines.append(", ".join([f"Restored {of}", *_figures(restore)]) + f"{kept}.")
+    if not restore["losses"]:
+        return [*lines, "", "Nothing was written since."]
+    rows = [[loss["table"], loss_words(loss), newest_text(loss)] for loss in restore["losses"]]
+    return [*lines, "", *_table(["Table", "Lost" if restore["confirmed"] else "Would be lost", "Newest"], rows)]
+
+
+def _drill(drill: Mapping[str, Any] | None) -> list[str]:
+    if not drill:
+        return []
+    parts = [f"`{drill['backup_id']}`", "verified" if drill["verified"] else "NOT verified"]
+    if drill.get("age_hours") is not None:
+        parts.append(f"{drill['age_hours']:.1f} h old")
+    if drill.get("tables") is not None:
+        parts.append(count_text(drill["tables"], "table"))
+    if drill.get("bytes") is not None:
+        parts.append(bytes_text(drill["bytes"]))
+    expected = ["A restore takes about as long."] if drill["verified"] else []
+    return ["", "## Drill", "", " ".join([", ".join([*parts, *_figures(drill)]) + ".", *expected])]
+
+
+def _migration(migration: Mapping[str, Any] | None) -> list[str]:
+    if not migration or not (migration["pending_before"] or migration.get("reverted")):
+        return []
+    named = {
+        "Applied": migration.get("applied"),
+        "Still pending": migration.get("pending_after"),
+        "Taken back": migration.get("reverted"),
+    }
+    lines = [f"- {word}: {_cell(', '.join(names))}" for word, names in named.items() if names]
+    for one in (migration.get("blocking") or {}).get("sessions") or []:
+        who = f"session {one['pid']} ({', '.join(filter(None, [one.get('user'), one.get('application')]))})"
+        side = f"{who} waited for it" if one.get("waits_for") == "migration" else f"it waited for {who}"
+        lines.append(f"- Lock: {_cell(side)} for {seconds_text(one['seconds'])} or longer")
+    rows = migration.get("rows")
+    if rows:
+        lines.append(f"- Rows: {rows['before']:,} before, {rows['after']:,} after")
+    return ["", "## Migration", "", *lines]

@@ -201,6 +201,68 @@ TEMPLATE = """\
 </div>
 {% endif %}
 
+{% if r.restore %}
+<section class="card" id="restore">
+  <div class="title"><h2>Restore</h2>
+    {{ pill("green", "done") if r.restore.confirmed else pill("red", "refused") }}</div>
+  <dl>
+    {{ fact("Backup", r.restore.backup_id, "mono") }}
+    {{ fact("Data of", r.restore.created) }}
+    {{ fact("Database", r.restore.database, "mono") }}
+    {{ fact("Replaced, kept as", r.restore.replaced, "mono") }}
+    {% if r.restore.seconds %}{{ fact("Took", r.restore.seconds | seconds) }}{% endif %}
+    {% if r.restore.bytes_per_second %}{{ fact("Rate", (r.restore.bytes_per_second | bytes) ~ "/s") }}{% endif %}
+  </dl>
+  {% if r.restore.losses %}
+  <div class="scroll"><table>
+    <thead><tr><th>Table</th><th>{{ "Lost" if r.restore.confirmed else "Would be lost" }}</th>
+      <th class="n">Changed since</th><th>Newest</th></tr></thead>
+    <tbody>
+    {% for loss in r.restore.losses %}
+    <tr><td class="mono">{{ loss.table }}</td><td>{{ loss | loss }}</td>
+      <td class="n">{{ "" if loss.rows_changed is none else loss.rows_changed }}</td><td>{{ loss | newest }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+  {% else %}<p class="muted">Nothing was written since.</p>
+  {% endif %}
+</section>
+{% endif %}
+
+{% if r.drill %}
+<section class="card" id="drill">
+  <div class="title"><h2>Drill</h2>
+    {{ pill("green", "verified") if r.drill.verified else pill("red", "not verified") }}</div>
+  <dl>
+    {{ fact("Backup", r.drill.backup_id, "mono") }}
+    {{ fact("Data of", r.drill.created) }}
+    {% if r.drill.seconds is not none %}{{ fact("A restore takes about", r.drill.seconds | seconds) }}{% endif %}
+    {% if r.drill.tables is not none %}{{ fact("Tables", r.drill.tables) }}{% endif %}
+    {% if r.drill.rows is not none %}{{ fact("Rows", r.drill.rows) }}{% endif %}
+    {% if r.drill.bytes is not none %}{{ fact("Size", r.drill.bytes | bytes) }}{% endif %}
+    {% if r.drill.bytes_per_second %}{{ fact("Rate", (r.drill.bytes_per_second | bytes) ~ "/s") }}{% endif %}
+  </dl>
+</section>
+{% endif %}
+
+{% if r.migration and (r.migration.pending_before or r.migration.reverted) %}
+<section class="card" id="migration">
+  <h2>Migration</h2>
+  <dl>
+    {{ fact("Applied", (r.migration.applied or []) | join(", ")) }}
+    {{ fact("Still pending", (r.migration.pending_after or []) | join(", ")) }}
+    {{ fact("Taken back", (r.migration.reverted or []) | join(", ")) }}
+    {% if r.migration.rows %}
+    {{ fact("Rows", r.migration.rows.before ~ " before, " ~ r.migration.rows.after ~ " after") }}
+    {% endif %}
+    {% for one in (r.migration.blocking.sessions if r.migration.blocking else []) or [] %}
+    {{ fact("Waited for it" if one.waits_for == "migration" else "It waited for",
+            "session " ~ one.pid ~ " (" ~ one.user ~ " " ~ one.application ~ ")") }}
+    {% endfor %}
+  </dl>
+</section>
+{% endif %}
+
 {% if r.stages %}
 <section class="card" id="timeline">
   <h2>Timeline</h2>

@@ -85,6 +85,20 @@ _GATE = _object(
     "One check of a gate on one host, with its evidence",
 )
 
+_LOSS = _object(
+    "table what rows_now rows_in_backup rows_lost",
+    {
+        "table": _TEXT,
+        "what": {"enum": ["rows", "content", "table", "unreadable"]},
+        "rows_now": _either_null("integer", minimum=0),
+        "rows_in_backup": _COUNT,
+        "rows_lost": _either_null("integer", minimum=0),
+        "rows_changed": _either_null("integer", minimum=0),
+        "newest": {"description": "The newest time in every column that holds times", "type": "array"},
+    },
+    "What one table has lost, or would have lost",
+)
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "urn:sluice:release-report:1",
@@ -97,7 +111,7 @@ SCHEMA: dict[str, Any] = {
     ],
     "properties": {
         "release_id": {"type": "string", "pattern": r"^\d{8}T\d{6}Z-.+$"},
-        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore"]},
+        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore", "drill"]},
         "application": _TEXT,
         "environment": _TEXT,
         "operator": _MAYBE_TEXT,
@@ -142,8 +156,68 @@ SCHEMA: dict[str, Any] = {
                 "tables": _COUNT,
                 "rows": _COUNT,
                 "seconds": _SECONDS,
+                "bytes_per_second": {"description": "Bytes of the backup written per second", **_COUNT},
+                "verify_seconds": {"description": "How long the proof took", **_SECONDS},
+                "verify_bytes_per_second": {"description": "Bytes of the backup proven per second", **_COUNT},
             },
             "The backup that this release made; null without one",
+            nullable=True,
+        ),
+        "restore": _object(
+            "backup_id database replaced confirmed losses",
+            {
+                "backup_id": _TEXT,
+                "created": {"description": "The time that the data is of", **_TEXT},
+                "database": _TEXT,
+                "replaced": {"description": "Name under which the replaced database is kept", **_MAYBE_TEXT},
+                "confirmed": {
+                    "description": "false when it was refused, for nobody had confirmed it",
+                    "type": "boolean",
+                },
+                "losses": {"type": "array", "items": _LOSS},
+                "rows_lost": _COUNT,
+                "host": _TEXT,
+                "seconds": _SECONDS,
+                "bytes": _COUNT,
+                "tables": _COUNT,
+                "rows": _COUNT,
+                "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
+            },
+            "The database that a backup has replaced, or would have replaced; null without one",
+            nullable=True,
+        ),
+        "drill": _object(
+            "backup_id verified seconds",
+            {
+                "backup_id": _TEXT,
+                "created": {"description": "The time that the data is of", **_TEXT},
+                "age_hours": {"type": "number"},
+                "verified": {"type": "boolean"},
+                "level": _TEXT,
+                "differences": {"type": "array", "items": {"type": "object"}},
+                "seconds": {"description": "How long a restore is expected to take", **_MAYBE_SECONDS},
+                "host": _TEXT,
+                "bytes": _COUNT,
+                "tables": _COUNT,
+                "rows": _COUNT,
+                "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
+            },
+            "The backup that was restored as a test; null without one",
+            nullable=True,
+        ),
+        "migration": _object(
+            "host pending_before",
+            {
+                "host": _TEXT,
+                "pending_before": {"type": "array", "items": _TEXT},
+                "pending_after": {"type": "array", "items": _TEXT},
+                "applied": {"type": "array", "items": _TEXT},
+                "reverted": {"type": "array", "items": _TEXT},
+                "seconds": _SECONDS,
+                "blocking": {"description": "Whom it blocked, and who blocked it", "type": "object"},
+                "rows": {"description": "Rows of the tables before and after", "type": "object"},
+            },
+            "What the migration did; null where none was run",
             nullable=True,
         ),
         "rollback": _object(

@@ -120,11 +120,53 @@ def gate_text(gate: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
+# Kinds of runs that leave the application as it is.
+_OF_THE_DATABASE = ("backup", "restore", "drill")
+
+
+def _database_headline(report: Mapping[str, Any]) -> str:
+    """Return the outcome of a backup, a restore or a drill in one sentence, without its final period."""
+    kind, error = report["kind"], report.get("error") or {}
+    backup, restore, drill = (report.get(key) or {} for key in ("backup", "restore", "drill"))
+    if report["outcome"] == "failed":
+        if restore.get("confirmed") is False:
+            return f"The restore of backup {restore['backup_id']} was refused, for nobody has confirmed what it loses"
+        return f"The {kind} failed" + (f" in stage {error['stage']}" if error.get("stage") else "")
+    if kind == "backup":
+        proof = "and the backup is verified" if backup.get("verified") else "and the backup is NOT verified"
+        return f"The database is backed up, {proof}"
+    if kind == "restore":
+        lost = count_text(restore.get("rows_lost") or 0, "row")
+        return f"The database is as it was in backup {restore.get('backup_id')}; {lost} of what came later went with it"
+    return (
+        f"Backup {drill.get('backup_id')} was restored as a test in {seconds_text(drill.get('seconds'))}, and it holds"
+    )
+
+
+def loss_words(loss: Mapping[str, Any]) -> str:
+    """Return what became of a table in a restore: `12 of 512 rows`, `other content`, `the whole table`."""
+    what, now = loss.get("what"), loss.get("rows_now")
+    if what == "unreadable" or now is None:
+        return "unknown, it could not be read"
+    if what == "table":
+        return f"the whole table, {count_text(now, 'row')}"
+    if loss.get("rows_lost"):
+        return f"{loss['rows_lost']:,} of {count_text(now, 'row')}"
+    return "other content"
+
+
+def newest_text(loss: Mapping[str, Any]) -> str:
+    """Return the newest time in a table; '' when no column holds times."""
+    return max((str(one.get("time")) for one in loss.get("newest") or []), default="")
+
+
 def headline(report: Mapping[str, Any]) -> str:
     """Return the outcome of a release in one sentence, without its final period."""
     to, outcome = report["to"], report["outcome"]
     hosts = [host["host"] for host in report.get("hosts", [])]
     where = f" on {count_text(len(hosts), 'host')}" if len(hosts) > 1 else ""
+    if report.get("kind") in _OF_THE_DATABASE and outcome in ("succeeded", "failed"):
+        return _database_headline(report)
     if outcome == "succeeded":
         return f"{to} serves{where}"
     if outcome == "unchanged":

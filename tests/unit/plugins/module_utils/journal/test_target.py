@@ -54,6 +54,24 @@ def test_the_target(
     assert (goal.target["version"], goal.target["config"]["version"], goal.backup_id) == expected
 
 
+MIGRATED = {"release": "R-3.0-1", "event": "left", "stage": "migrate", "data": {"applied": ["1-a", "2-b"]}}
+EARLIER = {**MIGRATED, "release": "R-2.0-1", "data": {"applied": ["0-z"]}}
+
+
+@pytest.mark.parametrize(
+    ("level", "options", "expected"),
+    [
+        (3, {}, ("1-a", "2-b")),
+        # Who names a backup wants what is in it; without the database nothing of it goes back.
+        (3, {"backup_id": "B1"}, ()),
+        (2, {}, ()),
+    ],
+)
+def test_the_migrations_that_may_be_taken_back(level: int, options: dict[str, Any], expected: tuple[str, ...]) -> None:
+    known = state(target("3.0"), target("3.0"), target("2.0"))
+    assert choose(known, [EARLIER, BACKUP, MIGRATED], level, **options).migrations == expected
+
+
 @pytest.mark.parametrize(
     ("known", "level", "options", "said"),
     [

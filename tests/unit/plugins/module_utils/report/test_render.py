@@ -107,7 +107,7 @@ def test_markdown_tells_the_whole_story(report: Load) -> None:
         "## What went wrong: stage gate on app1",
         "| gate | app1 | failed | 9.8 | 120 s |",
         "| error_rate_pct | gate | app1 | red | 38.2 % | critical at or above 5 % for 3 s | 20 |",
-        "`20261122T013002Z`, verified, 5 tables, 1.2 MB.",
+        "`20261122T013002Z`, verified, 5 tables, 1.2 MB, in 1.4 s, 860 kB/s.",
         "Level 2 to 1.1.0 in 4.1 s, verified.",
     ):
         assert line in text.splitlines()
