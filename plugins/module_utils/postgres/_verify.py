@@ -17,7 +17,7 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means, attend
-from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database, DatabaseError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._databases import (
     check_server_space,
     drop_leftovers,
@@ -45,6 +45,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._embedded import Throwaway, throwaway_server
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
+    database_size,
     list_tables,
     read_contents,
     read_extensions,
@@ -71,6 +72,9 @@ _LOCK_TIMEOUT = 60.0
 _BLAMELESS = re.compile(
     r"permission denied|must be (?:owner|superuser|able to SET ROLE)|No space left|could not extend|it was ended after"
 )
+
+# Seconds between two looks at the size of a database that is restored.
+_ASK = 1.0
 
 # Differences that a message names; the result has all of them.
 _NAMED = 5
@@ -299,15 +303,37 @@ def restore_into(
     """Restore an archive into an empty database; any error at all is one. ``more``: further options of pg_restore."""
     program, *arguments = restore_argv(tools, target.conninfo("sluice restore"), backup.dump, jobs)
     argv = [program, *more, *arguments]
-    started = time.monotonic()
-    with target.tool_environment() as env, ThreadPoolExecutor(max_workers=1) as pool:
+    with target.tool_environment() as env, ThreadPoolExecutor(max_workers=1) as pool, means.connect(target) as watcher:
         task = pool.submit(run_tool, means.runner, argv, doing, env=env, timeout=timeout, quiet=True)
-        attend(
-            task,
-            lambda: means.progress.update(
-                f"restore into {target.database}: {mebibytes(backup.manifest.size)} archive,"
-                f" {time.monotonic() - started:.0f} s"
-            ),
+        attend(task, _Growth(watcher, backup.manifest.database_bytes, means).report)
+
+
+class _Growth:
+    """Tells how far a restore is, by the size that its database has got."""
+
+    def __init__(self, watcher: Database, total: int, means: Means) -> None:
+        self._watcher, self._total, self._means = watcher, total, means
+        self._empty = database_size(watcher)
+        self._started = self._asked = time.monotonic()
+
+    def report(self) -> None:
+        now = time.monotonic()
+        if now - self._asked < _ASK:
+            return
+        self._asked = now
+        try:
+            size = database_size(self._watcher)
+        except DatabaseError:
+            # The restore itself will say why.
+            return
+        seconds = now - self._started
+        rate = (size - self._empty) / seconds
+        left = f", about {max(self._total - size, 0) / rate:.0f} s left" if rate > 0 else ""
+        self._means.progress.update(
+            f"restore into {self._watcher.url.database}: {mebibytes(size)} of about {mebibytes(self._total)},"
+            f" {mebibytes(rate)}/s{left}",
+            min(size, self._total),
+            self._total,
         )
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +104,27 @@ class Shop:
     def what_looks_like_a_backup(self) -> list[str]:
         return sorted(path.name for path in self.path.glob("*") if path.is_dir() and not path.name.startswith("."))
 
+    def start_again(self) -> subprocess.Popen[bytes]:
+        """Start the killed server anew."""
+        server = self.server
+        argv = [f"{server.bin_path}/postgres", "-D", server.data, "-c", f"port={server.port}"]
+        argv += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
+        if os.geteuid() == 0:
+            argv = ["setpriv", "--pdeathsig", "INT", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *argv]
+        deadline = time.monotonic() + 30
+        process = None
+        while time.monotonic() < deadline:
+            if process is None or process.poll() is not None:
+                # Refused as long as processes of the killed one still end.
+                process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+            try:
+                self.query("SELECT 1", "postgres")
+            except psycopg2.Error:
+                time.sleep(0.1)
+            else:
+                return process
+        pytest.fail("the server did not start again")
+
     def drop(self) -> None:
         for name in self.databases():
             self.query(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', "postgres")
@@ -128,6 +152,18 @@ def shop(postgres: Postgres, template: str, tmp_path: Path, run_module: RunModul
     """A shop with some rows in it, and no backup yet."""
     made = Shop(postgres, tmp_path / "backups", run_module)
     made.query(f"CREATE DATABASE {made.name} TEMPLATE {template} STRATEGY FILE_COPY", "postgres")
+    try:
+        yield made
+    finally:
+        made.drop()
+
+
+@pytest.fixture
+def older_shop(older_postgres: Postgres, tmp_path: Path, run_module: RunModule) -> Iterator[Shop]:
+    """A shop in a server of an older major version."""
+    made = Shop(older_postgres, tmp_path / "backups", run_module)
+    made.query(f"CREATE DATABASE {made.name}", "postgres")
+    made.query(SCHEMA)
     try:
         yield made
     finally:

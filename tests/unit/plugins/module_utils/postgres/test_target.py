@@ -50,7 +50,7 @@ REVOKE ALL ON TABLE public.orders FROM "app owner";
 SET SESSION AUTHORIZATION giver;
 GRANT SELECT ON TABLE public.orders TO reader WITH GRANT OPTION;
 RESET SESSION AUTHORIZATION;
-GRANT SELECT(id),UPDATE(id) ON TABLE public.orders TO "a ""b""";
+GRANT SELECT(id),UPDATE(id) ON TABLE public.orders TO "a ""b"" c";
 GRANT SELECT ON TABLE public.orders TO PUBLIC;
 
 --
@@ -62,7 +62,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE maker IN SCHEMA public GRANT SELECT ON TABLES 
 
 
 def test_who_owns_holds_or_gives() -> None:
-    expected = {"app owner", "coder", "tenant", "Other One", "giver", "reader", 'a "b"', "maker", "viewer"}
+    expected = {"app owner", "coder", "tenant", "Other One", "giver", "reader", 'a "b" c', "maker", "viewer"}
     assert named_roles(DEFINITIONS) == expected
 
 
@@ -95,6 +95,6 @@ def test_versions(made_on: str, dumped_by: int, target: int, restored_by: int, c
     if not cause:
         check()
         return
-    with pytest.raises(SluiceError, match="^Cannot restore backup b: backup b ") as refused:
+    with pytest.raises(SluiceError, match=r"^Cannot restore backup b: backup b ") as refused:
         check()
     assert cause in str(refused.value)
