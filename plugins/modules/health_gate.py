@@ -39,6 +39,7 @@ extends_documentation_fragment:
 requirements:
   - jmespath, for checks of type V(json) or with O(checks[].expect_body)
   - prometheus-client, for checks of type V(prometheus)
+  - psycopg2, for checks of type V(postgres)
 options:
   checks:
     description: What is measured, and what is allowed. At least one.
@@ -55,13 +56,24 @@ options:
           - V(http) measures the request itself.
           - V(prometheus) reads a metric from the text that the application exposes. No Prometheus server is needed.
           - V(json) reads a number or a state from a JSON answer.
+          - V(postgres) reads a number or a state from a database, see M(sluice.release.pg_info).
         type: str
         required: true
-        choices: [http, prometheus, json]
+        choices: [http, prometheus, json, postgres]
       url:
-        description: URL to ask, http or https, without a password.
+        description: URL to ask, http or https, without a password. Needed but for V(postgres).
         type: str
-        required: true
+      database_url:
+        description: For V(postgres), which needs it. URL of the database, with user and password.
+        type: str
+      value:
+        description:
+          - For V(postgres), which needs it. A key of the result of M(sluice.release.pg_info), such as
+            V(connections_used_ratio), V(longest_query_seconds), V(blocked_sessions_count) or V(in_recovery), but none
+            of its migrations and tenants. Booleans are for O(checks[].expect), spelled V(true) and V(false).
+          - A key that is null is no data, for example the lag of a database without a standby.
+          - Checks of one database share a look, on a connection of its own.
+        type: str
       method:
         description: HTTP method.
         type: str
@@ -309,6 +321,12 @@ EXAMPLES = r"""
         crit: 1000
         sustained: 10
         min_events: 20
+      - name: connections
+        type: postgres
+        database_url: "{{ sluice_database_url }}"
+        value: pool_used
+        warn: 18
+        crit: 20
       - name: redis
         type: json
         url: http://127.0.0.1:3001/health

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psycopg2
 import pytest
 
 from ansible_collections.sluice.release.plugins.modules import health_gate
@@ -293,3 +295,42 @@ def test_a_gate_without_checks_is_refused(gate: Callable[..., dict[str, Any]]) -
 
 def test_unknown_keys_are_refused(gate: Callable[..., dict[str, Any]]) -> None:
     assert "crti" in gate(health("http://127.0.0.1:1/", crti=5))["msg"]
+
+
+def database(postgres: Any, value: str, **options: Any) -> dict[str, Any]:
+    return {"name": value, "type": "postgres", "database_url": postgres.url, "value": value, **options}
+
+
+def test_a_database(gate: Callable[..., dict[str, Any]], postgres: Any) -> None:
+    checks = [
+        database(postgres, "connections_used_ratio", warn=0.8, crit=1),
+        database(postgres, "latency_p50_ms", crit=5000),
+        database(postgres, "in_recovery", expect=False),
+        database(postgres, "blocked_sessions_count", crit=1),
+    ]
+    result = gate(*checks, duration=0.5)
+    assert (result["verdict"], result["score"]) == ("green", 100), result
+    ratio, latency, standby, _blocked = result["gates"]
+    assert 0 <= ratio["value"] < 0.8
+    assert (0 < latency["value"] < 5000, latency["unit"]) == (True, "ms")
+    assert (standby["value"], standby["samples"] >= 2) == ("false", True)
+    assert postgres.password not in json.dumps({key: value for key, value in result.items() if key != "invocation"})
+
+
+def test_a_database_that_turns_bad(gate: Callable[..., dict[str, Any]], postgres: Any) -> None:
+    with contextlib.closing(psycopg2.connect(postgres.url)) as idle, idle.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        result = gate(database(postgres, "connections_idle_in_transaction", crit=1))
+    assert result["failed"]
+    assert "connections_idle_in_transaction was 1, critical at or above 1" in result["msg"]
+
+
+def test_a_database_that_does_not_answer_or_say(gate: Callable[..., dict[str, Any]], postgres: Any) -> None:
+    gone = {**database(postgres, "connections_used", crit=1), "database_url": "postgresql://u:geheim@127.0.0.1:1/x"}
+    result = gate(gone, database(postgres, "replication_lag_seconds", crit=1), stop_on_red=False)
+    assert result["failed"]
+    assert "could not look at the database (Connection refused" in result["msg"]
+    assert "replication_lag_seconds is not known (there is none)" in result["msg"]
+    assert "geheim" not in json.dumps({key: value for key, value in result.items() if key != "invocation"})
+    held = gate(database(postgres, "replication_lag_seconds", crit=1, on_no_data="pass"))
+    assert held["verdict"] == "green"

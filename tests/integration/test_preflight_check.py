@@ -56,7 +56,9 @@ def test_a_host_that_is_ready(preflight: Preflight, postgres: Any, redis_url: st
     assert all(check["passed"] for check in result["checks"])
     by_name = {check["name"]: check for check in result["checks"]}
     assert by_name["postgres"]["value"]["server_version"].split(".")[0].isdigit()
-    assert by_name["postgres"]["value"]["tables"] == 0
+    assert by_name["postgres"]["value"]["tables"] == by_name["postgres"]["value"]["indexes"] == 0
+    assert 0 < by_name["postgres"]["value"]["latency_ms"] < by_name["postgres"]["value"]["connect_ms"]
+    assert by_name["postgres"]["value"]["connections_free"] > 0
     assert by_name["redis"]["value"]["server_version"]
     assert by_name["redis"]["value"]["used_memory"]
 

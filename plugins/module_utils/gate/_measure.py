@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
 from ansible_collections.sluice.release.plugins.module_utils.gate import _prometheus
+from ansible_collections.sluice.release.plugins.module_utils.gate._database import DatabaseMeasure
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample, Value, seconds
 
 
@@ -28,6 +29,8 @@ def measure_of(check: Check, begun: float) -> Measure:
     """The machine for a check; ``begun`` is the wall-clock time (Unix, s) at which the gate began."""
     if check.type == "http":
         return _Http(check)
+    if check.type == "postgres":
+        return DatabaseMeasure(check)
     return _Prometheus(check, begun) if check.type == "prometheus" else _Json(check)
 
 

@@ -28,6 +28,17 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One look at a database. Checks with equal looks share its answers."""
+
+    url: str = field(repr=False)
+    subjects: tuple[str, ...]
+    """What is looked at, in the words of pg_info."""
+    timeout: float = 5.0
+    """Seconds to connect, and for each query."""
+
+
+@dataclass(frozen=True)
 class Series:
     """Which series of a Prometheus exposition are meant: a metric and matchers of its labels."""
 
@@ -65,7 +76,7 @@ class Check:
 
     name: str
     type: str
-    request: Request
+    request: Union[Request, Look]
     limits: Limits
     unit: str = ""
     weight: float = 1.0
@@ -85,7 +96,7 @@ class Check:
     over: Series | None = None
     aggregate: str = "value"
     quantile: float = 0.95
-    # json
+    # json: an expression; postgres: a key
     query: str | None = None
 
     @property

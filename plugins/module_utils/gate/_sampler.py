@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Fetch, Response, fetch
+from ansible_collections.sluice.release.plugins.module_utils.gate._database import ask_database
 from ansible_collections.sluice.release.plugins.module_utils.gate._measure import Measure, measure_of
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Request, show
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Look, Request, show
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import PENDING, RED, Judge, summary, worst_of
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import Settings
 
@@ -95,13 +96,13 @@ def observe(
     return summary(judges, elapsed=time.monotonic() - started, complete=complete)
 
 
-def _targets(checks: Sequence[Check]) -> Iterator[tuple[Request, list[int]]]:
+def _targets(checks: Sequence[Check]) -> Iterator[tuple[Request | Look, list[int]]]:
     """The requests to send, each with the checks that it serves.
 
     One scrape serves every check of the same page: they then speak of the same moment. HTTP checks measure the
     request itself, so each sends its own.
     """
-    shared: dict[Request, list[int]] = {}
+    shared: dict[Request | Look, list[int]] = {}
     for number, check in enumerate(checks):
         if check.type == "http":
             yield check.request, [number]
@@ -112,7 +113,7 @@ def _targets(checks: Sequence[Check]) -> Iterator[tuple[Request, list[int]]]:
 
 def _ask(
     number: int,
-    request: Request,
+    request: Request | Look,
     settings: Settings,
     started: float,
     patience: float,
@@ -124,14 +125,7 @@ def _ask(
     tick = 0
     while not stop.is_set():
         t = time.monotonic() - started
-        response = send(
-            request.url,
-            method=request.method,
-            headers=dict(request.headers),
-            body=request.body,
-            timeout=request.timeout,
-            validate_certs=request.validate_certs,
-        )
+        response = _answer(request, send)
         now = time.monotonic() - started
         tick = max(tick + 1, int(now / settings.interval))
         due = tick * settings.interval
@@ -140,6 +134,19 @@ def _ask(
             break
         stop.wait(max(0.0, due - now))
     answers.put(number)
+
+
+def _answer(request: Request | Look, send: Fetch) -> Response:
+    if isinstance(request, Look):
+        return ask_database(request)
+    return send(
+        request.url,
+        method=request.method,
+        headers=dict(request.headers),
+        body=request.body,
+        timeout=request.timeout,
+        validate_certs=request.validate_certs,
+    )
 
 
 def _proven(judges: Sequence[Judge]) -> bool:

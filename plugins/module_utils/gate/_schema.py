@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Request, Series
+from ansible_collections.sluice.release.plugins.module_utils.gate._database import UNITS, VALUES, subject_of
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Look, Request, Series
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 
 WINDOWED = ("availability_pct", "p50", "p95", "p99")
 """HTTP measures that look back over a window."""
@@ -30,8 +33,10 @@ SERIES_SPEC: dict[str, Any] = {
 
 CHECK_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "type": {"type": "str", "required": True, "choices": ["http", "prometheus", "json"]},
-    "url": {"type": "str", "required": True},
+    "type": {"type": "str", "required": True, "choices": ["http", "prometheus", "json", "postgres"]},
+    "url": {"type": "str"},
+    "database_url": {"type": "str", "no_log": True},
+    "value": {"type": "str"},
     "method": {"type": "str", "default": "GET"},
     "headers": {"type": "dict", "default": {}},
     "secret_headers": {"type": "dict", "no_log": True},
@@ -100,6 +105,8 @@ def needs(params: Mapping[str, Any]) -> set[str]:
             libraries.add("prometheus_client")
         if check["type"] == "json" or check["expect_body"]:
             libraries.add("jmespath")
+        if check["type"] == "postgres":
+            libraries.add("psycopg2")
     return libraries
 
 
@@ -112,7 +119,7 @@ def read(params: Mapping[str, Any]) -> tuple[list[Check], Settings]:
         found = [f"{raw['name']}: {problem}" for problem in _problems(raw, params)]
         problems += found
         if not found:
-            checks.append(_check(raw, params["grace"]))
+            checks.append(_check(raw, params))
     if problems:
         raise SluiceError("use the checks of this gate", "; ".join(problems), "Correct them in the profile")
     return checks, settings
@@ -136,8 +143,13 @@ def _gate_problems(params: Mapping[str, Any]) -> Iterator[str]:
 
 def _problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[str]:
     yield from _number_problems(raw)
-    yield from _request_problems(raw)
-    yield from {"http": _http_problems, "prometheus": _prometheus_problems, "json": _json_problems}[raw["type"]](raw)
+    if raw["type"] == "postgres":
+        yield from _postgres_problems(raw)
+    else:
+        yield from _foreign(raw, "database_url", "value")
+        yield from _request_problems(raw)
+        kinds = {"http": _http_problems, "prometheus": _prometheus_problems, "json": _json_problems}
+        yield from kinds[raw["type"]](raw)
     yield from _limit_problems(raw)
     yield from _time_problems(raw, gate)
 
@@ -162,7 +174,7 @@ def _number_problems(raw: Mapping[str, Any]) -> Iterator[str]:
 
 def _request_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     try:
-        parts = urlsplit(raw["url"])
+        parts = urlsplit(raw["url"] or "")
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
@@ -210,6 +222,25 @@ def _json_problems(raw: Mapping[str, Any]) -> Iterator[str]:
         yield from _jmespath_problems("query", raw["query"])
     else:
         yield "it has no query (JMESPath)"
+
+
+def _postgres_problems(raw: Mapping[str, Any]) -> Iterator[str]:
+    yield from _foreign(
+        raw, "url", "body", "headers", "secret_headers", "metric", "labels", "over", "query", "expect_body"
+    )
+    if not raw["database_url"]:
+        yield "it has no database_url"
+    else:
+        try:
+            parse_url(raw["database_url"])
+        except SluiceError as error:
+            yield f"its database_url cannot be read: {error.cause}"
+    if not raw["value"]:
+        yield "it has no value, a key of pg_info"
+    elif raw["value"] not in VALUES:
+        near = difflib.get_close_matches(raw["value"], VALUES, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield f"its value is {raw['value']}, which is no key of pg_info that a check can read{hint}"
 
 
 def _foreign(raw: Mapping[str, Any], *options: str) -> Iterator[str]:
@@ -283,6 +314,8 @@ def _unit(raw: Mapping[str, Any]) -> str:
         return {"status": "", "availability_pct": "%"}.get(raw["measure"], "ms")
     if raw["type"] == "prometheus":
         return {"ratio": "%", "rate": "/s"}.get(raw["aggregate"], "")
+    if raw["type"] == "postgres":
+        return next((unit for ending, unit in UNITS.items() if raw["value"].endswith(ending)), "")
     return ""
 
 
@@ -302,20 +335,33 @@ def _pairs(*headers: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     return tuple((str(name), str(value)) for some in headers for name, value in (some or {}).items())
 
 
-def _check(raw: Mapping[str, Any], grace: float) -> Check:
+def _request(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Request | Look:
+    if raw["type"] == "postgres":
+        # One look serves every check of the same database: they then speak of the same moment.
+        same = [
+            other["value"]
+            for other in gate["checks"]
+            if all(other[option] == raw[option] for option in ("type", "database_url", "timeout"))
+        ]
+        subjects = {subject_of(value) for value in same if value in VALUES}
+        return Look(raw["database_url"], tuple(sorted(subjects)), raw["timeout"])
+    return Request(
+        url=raw["url"],
+        method=raw["method"].upper(),
+        headers=_pairs(raw["headers"], raw["secret_headers"]),
+        body=raw["body"],
+        timeout=raw["timeout"],
+        validate_certs=raw["validate_certs"],
+    )
+
+
+def _check(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Check:
     body = raw["expect_body"]
     statuses: Sequence[int] = raw["expect_status"]
     return Check(
         name=raw["name"],
         type=raw["type"],
-        request=Request(
-            url=raw["url"],
-            method=raw["method"].upper(),
-            headers=_pairs(raw["headers"], raw["secret_headers"]),
-            body=raw["body"],
-            timeout=raw["timeout"],
-            validate_certs=raw["validate_certs"],
-        ),
+        request=_request(raw, gate),
         limits=Limits(
             direction=_direction(raw),
             target=raw["target"],
@@ -327,7 +373,7 @@ def _check(raw: Mapping[str, Any], grace: float) -> Check:
             on_no_data=raw["on_no_data"],
             min_samples=raw["min_samples"],
             successes=raw["successes"],
-            grace=grace if raw["grace"] is None else raw["grace"],
+            grace=gate["grace"] if raw["grace"] is None else raw["grace"],
         ),
         unit=_unit(raw),
         weight=raw["weight"],
@@ -341,5 +387,5 @@ def _check(raw: Mapping[str, Any], grace: float) -> Check:
         over=_series(raw["over"]),
         aggregate=raw["aggregate"],
         quantile=raw["quantile"],
-        query=raw["query"],
+        query=raw["value"] if raw["type"] == "postgres" else raw["query"],
     )

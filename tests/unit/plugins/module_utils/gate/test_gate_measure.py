@@ -262,3 +262,33 @@ def test_gauge(response: Response, value: float | None, note: str) -> None:
     sample = only("prometheus", response, series=Series("g"), scale=2)
     assert sample.value == value
     assert sample.note.startswith(note)
+
+
+LOOK = '{"used": 3, "ratio": 0.5, "standby": false, "lag": null, "role": "primary", "list": [], "unreadable": %s}'
+
+
+@pytest.mark.parametrize(
+    ("key", "limits", "value", "note"),
+    [
+        ("used", Limits(crit=5), 3, ""),
+        ("ratio", Limits(crit=5), 0.5, ""),
+        ("standby", Limits(expect="false"), "false", ""),
+        ("standby", Limits(expect="true"), "false", "was false instead of true"),
+        ("role", Limits(expect="primary"), "primary", ""),
+        ("lag", Limits(crit=5), None, "lag is not known (there is none)"),
+        ("lag", Limits(expect="x"), None, "lag is not known (there is none)"),
+        ("standby", Limits(crit=5), None, "standby is no number"),
+        ("list", Limits(crit=5), None, "list is no number"),
+    ],
+)
+def test_postgres(key: str, limits: Limits, value: object, note: str) -> None:
+    sample = only("postgres", answer(LOOK % "{}"), limits, query=key)
+    assert (sample.value, sample.note) == (value, note)
+
+
+def test_postgres_that_does_not_say() -> None:
+    hidden = only("postgres", answer(LOOK % '{"lag": "grant pg_monitor"}'), query="lag")
+    assert (hidden.value, hidden.note) == (None, "lag is not known (grant pg_monitor)")
+    refused = only("postgres", REFUSED, query="used")
+    assert (refused.value, refused.note) == (None, "could not look at the database (connection refused)")
+    assert only("postgres", answer(LOOK % "{}"), query="ratio", scale=100).value == 50

@@ -11,12 +11,19 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Look, Request
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, Settings, needs, read
 
 HTTP = {"name": "it", "type": "http", "url": "http://127.0.0.1/"}
 JSON = {"name": "it", "type": "json", "url": "http://127.0.0.1/", "query": "a.b", "crit": 1}
 PROMETHEUS = {"name": "it", "type": "prometheus", "url": "http://127.0.0.1/", "metric": "m", "crit": 1}
+POSTGRES = {
+    "name": "it",
+    "type": "postgres",
+    "database_url": "postgresql://u:geheim@h/x",
+    "value": "connections_used",
+    "crit": 1,
+}
 RATIO = {**PROMETHEUS, "aggregate": "ratio", "over": {"metric": "n"}}
 
 
@@ -41,6 +48,21 @@ def check(raw: dict[str, Any], **gate: Any) -> Check:
         ([HTTP], {"interval": 0}, "interval is 0"),
         ([HTTP], {"duration": 5, "grace": 5}, "leaves nothing of 5 s to judge"),
         ([{**HTTP, "url": "ftp://x/"}], {}, "its url must be"),
+        ([{**HTTP, "url": None}], {}, "its url must be"),
+        ([{**HTTP, "value": "connections_used"}], {}, "value does not belong to type http"),
+        ([{**JSON, "database_url": "postgresql://u:geheim@h/x"}], {}, "database_url does not belong to type json"),
+        ([{**POSTGRES, "database_url": None}], {}, "it has no database_url"),
+        (
+            [{**POSTGRES, "database_url": "http://u:geheim@h/"}],
+            {},
+            "its database_url cannot be read: it does not begin",
+        ),
+        ([{**POSTGRES, "value": None}], {}, "it has no value, a key of pg_info"),
+        ([{**POSTGRES, "value": "conections_used"}], {}, "did you mean connections_used?"),
+        ([{**POSTGRES, "value": "tenants_isolated"}], {}, "which is no key of pg_info that a check can read"),
+        ([{**POSTGRES, "crit": None}], {}, "it has no limit"),
+        ([{**POSTGRES, "url": "http://h/"}], {}, "url does not belong to type postgres"),
+        ([{**POSTGRES, "query": "a"}], {}, "query does not belong to type postgres"),
         ([{**HTTP, "url": "http:///x"}], {}, "its url must be"),
         ([{**HTTP, "url": "http://h:x/"}], {}, "its url must be"),
         ([{**HTTP, "url": "http://u:geheim@h/"}], {}, "its url holds a password; put it into secret_headers"),
@@ -88,7 +110,7 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert all(text in str(error.value) for text in ("a: its url", "b: it has no query", "b: it has no limit"))
 
 
-@pytest.mark.parametrize("raw", [HTTP, JSON, PROMETHEUS])
+@pytest.mark.parametrize("raw", [HTTP, JSON, PROMETHEUS, POSTGRES])
 def test_the_least_that_a_check_needs(raw: dict[str, Any]) -> None:
     assert check(raw).name == "it"
 
@@ -102,6 +124,10 @@ def test_the_least_that_a_check_needs(raw: dict[str, Any]) -> None:
         (RATIO, "%", "above"),
         ({**PROMETHEUS, "aggregate": "rate"}, "/s", "above"),
         ({**PROMETHEUS, "unit": "GB", "direction": "below"}, "GB", "below"),
+        (POSTGRES, "", "above"),
+        ({**POSTGRES, "value": "latency_p50_ms"}, "ms", "above"),
+        ({**POSTGRES, "value": "longest_query_seconds"}, "s", "above"),
+        ({**POSTGRES, "value": "replication_lag_bytes"}, "B", "above"),
     ],
 )
 def test_units_and_directions_have_sensible_defaults(raw: dict[str, Any], unit: str, direction: str) -> None:
@@ -118,6 +144,7 @@ def test_details_reach_the_check() -> None:
         duration=10,
         grace=5,
     )  # fmt: skip
+    assert isinstance(it.request, Request)
     assert (it.request.method, it.request.headers) == ("POST", (("A", "1"), ("B", "x")))
     assert it.expect_body == ("ok", "true")
     assert it.limits.grace == 0
@@ -131,8 +158,23 @@ def test_details_reach_the_check() -> None:
         (HTTP, set()),
         ({**HTTP, "expect_body": {"query": "a", "equals": "b"}}, {"jmespath"}),
         (JSON, {"jmespath"}),
+        (POSTGRES, {"psycopg2"}),
         (PROMETHEUS, {"prometheus_client"}),
     ],
 )
 def test_only_the_libraries_that_are_needed(raw: dict[str, Any], libraries: set[str]) -> None:
     assert needs(params(raw)) == libraries
+
+
+def test_checks_of_one_database_share_a_look() -> None:
+    raws = [
+        {**POSTGRES, "name": "a"},
+        {**POSTGRES, "name": "b", "value": "longest_query_seconds"},
+        {**POSTGRES, "name": "c", "value": "slow_queries_count"},
+        {**POSTGRES, "name": "d", "value": "in_recovery", "timeout": 1},
+    ]
+    looks = [it.request for it in read(params(*raws))[0]]
+    assert all(isinstance(look, Look) for look in looks)
+    assert looks[0] == looks[1] == looks[2] == Look(POSTGRES["database_url"], ("connections", "slow"), 5.0)
+    assert looks[3] == Look(POSTGRES["database_url"], ("server",), 1.0)
+    assert "geheim" not in repr(looks)
