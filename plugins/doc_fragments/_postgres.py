@@ -48,3 +48,20 @@ options:
     type: int
     default: 2
 """
+
+    # The options that go with IDENTITY of module_utils/postgres/_entry.py: sluice.release._postgres.identity
+    IDENTITY = r"""
+options:
+  identity:
+    description:
+      - What decrypts an encrypted backup, on the host that the module runs on. For V(age) a file of identities that is
+        itself in plain text, for V(gpg) a GnuPG home with the secret key.
+      - While it is needed in plain text, the backup lies in a directory beside it that only its owner can enter. It is
+        removed when the module ends; what a killed run left, by the next run. Space for that is checked before.
+    type: path
+  identity_passphrase:
+    description: Passphrase of the GnuPG key. It is given to C(gpg) on its standard input.
+    type: str
+requirements:
+  - C(age) or C(gpg), for encrypted backups
+"""

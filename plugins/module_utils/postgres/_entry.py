@@ -15,6 +15,8 @@ from ansible_collections.sluice.release.plugins.module_utils._progress import Pr
 from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import connect
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import TOOLS as TOOLS_OF_ENCRYPTION
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import Key
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl, parse_url
 
 # Goes with the documentation fragment sluice.release._postgres
@@ -31,6 +33,19 @@ ADMIN: dict[str, Any] = {
     "jobs": {"type": "int", "default": 2},
 }
 
+# Options of pg_backup
+ENCRYPTION: dict[str, Any] = {
+    "encryption": {"type": "str", "choices": ["none", *TOOLS_OF_ENCRYPTION], "default": "none"},
+    "recipients": {"type": "list", "elements": "str", "default": []},
+    "gnupg_home": {"type": "path"},
+}
+
+# Goes with the documentation fragment sluice.release._postgres.identity
+IDENTITY: dict[str, Any] = {
+    "identity": {"type": "path"},
+    "identity_passphrase": {"type": "str", "no_log": True},
+}
+
 
 def means(module: AnsibleModule) -> Means:
     """What a module works with: the real things, which know every secret that its options hold."""
@@ -39,6 +54,8 @@ def means(module: AnsibleModule) -> Means:
     for option in ("database_url", "admin_url"):
         if params.get(option):
             secrets += parse_url(params[option], option).secrets
+    if params.get("identity_passphrase"):
+        secrets.append(params["identity_passphrase"])
     return Means(
         connect=connect,
         runner=SubprocessRunner(secrets),
@@ -52,6 +69,11 @@ def means(module: AnsibleModule) -> Means:
 def database_url(params: Mapping[str, Any]) -> DatabaseUrl:
     """The database that the module is about."""
     return parse_url(params["database_url"])
+
+
+def key(params: Mapping[str, Any]) -> Key:
+    """What decrypts the backup, if it is encrypted."""
+    return Key(params["identity"], params["identity_passphrase"])
 
 
 def admin_url(params: Mapping[str, Any]) -> Optional[DatabaseUrl]:
