@@ -13,7 +13,18 @@ from pathlib import Path
 from .errors import LabError
 from .lab import Lab
 
-POSTGRES_TOOLS = ("initdb", "pg_ctl", "postgres", "psql", "pg_dump", "pg_restore", "pg_isready", "createdb", "dropdb")
+POSTGRES_TOOLS = (
+    "createdb",
+    "dropdb",
+    "initdb",
+    "pg_ctl",
+    "pg_dump",
+    "pg_dumpall",
+    "pg_isready",
+    "pg_restore",
+    "postgres",
+    "psql",
+)
 WRAPPER = """#!/bin/sh
 # Written by the lab.
 {exports}exec {command} "$@"

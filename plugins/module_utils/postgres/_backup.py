@@ -7,95 +7,49 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock, write_atomic
-from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
-from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
-from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database
+from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._databases import read_properties
-from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Inventory, earliest, parse_objects
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
-    Form,
     Tools,
-    archived_definitions_argv,
-    dump_argv,
+    check_compression,
+    check_dump_all,
     find_tools,
-    list_argv,
     mebibytes,
-    missing_tables,
     needed_bytes,
-    run_tool,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
-    DisturbedError,
-    Snapshot,
-    database_size,
-    join_locks,
-    list_tables,
-    read_contents,
-    read_extensions,
-    read_large_objects,
-    read_sequences,
-    shared_snapshot,
+from ansible_collections.sluice.release.plugins.module_utils.postgres._dumping import (
+    BackupOptions,
+    Means,
+    Work,
+    attend,
+    discard,
+    dump_and_digest,
+    free_bytes,
+    select,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import ARCHIVES, FILE, Manifest
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import (
+    Encryption,
+    encrypt_set,
+    prepare,
+)
+from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import database_size, list_tables
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import FILE, Manifest
 from ansible_collections.sluice.release.plugins.module_utils.postgres._retention import Candidate, plan
-from ansible_collections.sluice.release.plugins.module_utils.postgres._set import bytes_below, settle
-from ansible_collections.sluice.release.plugins.module_utils.postgres._url import DatabaseUrl
+from ansible_collections.sluice.release.plugins.module_utils.postgres._schemas import held_size
+from ansible_collections.sluice.release.plugins.module_utils.postgres._set import settle
 
-T = TypeVar("T")
+__all__ = ["BackupOptions", "Means", "attend", "make_backup"]
 
 # Seconds that another backup into the same directory may still need.
 _LOCK_TIMEOUT = 60.0
-
-# How often a dump begins anew because somebody wanted a table for himself at that very moment.
-_ATTEMPTS = 10
-
-# What pg_dump says of a table that was dropped after the snapshot.
-_VANISHED = re.compile(r'relation ".*" does not exist|could not open relation|cache lookup failed')
-
-# Seconds between two looks at a tool that runs beside us.
-_TICK = 0.2
-
-
-@dataclass(frozen=True)
-class BackupOptions:
-    """What a person asks for. ``timeout`` in seconds, for each run of a tool."""
-
-    url: DatabaseUrl
-    path: str
-    backup_id: Optional[str] = None
-    release: str = ""
-    bin_path: Optional[str] = None
-    free_mb_min: int = 256
-    timeout: Optional[float] = None
-    keep: Optional[int] = None
-    keep_days: Optional[int] = None
-    form: Form = field(default_factory=Form)
-
-
-@dataclass(frozen=True)
-class Means:
-    """What the work is done with."""
-
-    connect: Connect
-    runner: CommandRunner
-    unredacted: CommandRunner
-    """For output that is compared and never shown. A password that is also the name of a table must not change it."""
-    progress: Progress
-    warn: Callable[[str], None]
-    check_mode: bool = False
 
 
 def make_backup(options: BackupOptions, means: Means) -> dict[str, Any]:
@@ -112,6 +66,7 @@ def make_backup(options: BackupOptions, means: Means) -> dict[str, Any]:
             with means.connect(options.url) as database:
                 result = _make(options, means, database, backup_id, now)
         else:
+            _check_same(options, found)
             result = found.as_result()
         removed = _retain(options, means, now)
     made = found is None
@@ -124,6 +79,19 @@ def make_backup(options: BackupOptions, means: Means) -> dict[str, Any]:
             "after": {"backup": result["path"]} if made else {},
         },
     }
+
+
+def _check_same(options: BackupOptions, found: _store.Backup) -> None:
+    """Refuse to take the backup of something else for the one that is to be made."""
+    if found.subject != options.subject:
+        raise SluiceError(
+            options.doing,
+            f"{found.path} is a backup of database {found.manifest.database}"
+            + ("" if found.manifest.schemas is None else f", schemas {', '.join(found.manifest.schemas[:10])}"),
+            "Choose another backup_id, or another path for each database",
+        )
+    if options.encryption != "none" and found.manifest.encryption is None:
+        raise SluiceError(options.doing, f"{found.path} is there and is not encrypted", "Choose another backup_id")
 
 
 @contextlib.contextmanager
@@ -140,8 +108,12 @@ def _alone(options: BackupOptions, means: Means) -> Iterator[None]:
 def _make(options: BackupOptions, means: Means, database: Database, backup_id: str, now: datetime) -> dict[str, Any]:
     started = time.monotonic()
     tools = find_tools(database.server_version, options.bin_path, means.runner)
-    size = database_size(database)
-    estimate = _check_space(options, size)
+    check_compression(tools, options.form, means.runner)
+    encryption = prepare(options.encryption, options.recipients, options.gnupg_home, means.runner, options.doing)
+    passwords = _role_passwords(options, tools, database)
+    selection = select(options, database)
+    size = database_size(database) if selection.held is None else held_size(database, selection.held)
+    estimate = _check_space(options, size, encryption)
     if means.check_mode:
         return {
             "id": backup_id,
@@ -149,19 +121,23 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             "format": options.form.format,
             "compression": options.form.compression,
             "files": None,
+            "schemas": None if selection.held is None else list(selection.held),
+            "role_passwords": passwords,
+            "encryption": encryption.as_dict() if encryption else None,
             "bytes": estimate,
             "sha256": None,
-            "tables": len(list_tables(database)),
+            "tables": sum(selection.holds(table.name) for table in list_tables(database)),
             "rows": None,
             "created": None,
             "seconds": 0.0,
             "verified": False,
         }
-    partial = _store.partial_path(options.path, backup_id)
+    partial = ""
     try:
-        os.mkdir(partial, 0o700)
-        archive = os.path.join(partial, ARCHIVES[options.form.format])
-        snapshot, inventory = _dump(options, means, database, tools, backup_id, archive)
+        partial = _store.make_partial(options.path, backup_id)
+        dumped = dump_and_digest(Work(options, means, database, tools, backup_id, partial, passwords))
+        if encryption:
+            encrypt_set(encryption, options.gnupg_home, partial, means.runner, options.doing, means.progress.update)
         manifest = Manifest(
             id=backup_id,
             created=now.isoformat(timespec="seconds"),
@@ -174,155 +150,77 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             format=options.form.format,
             compression=options.form.compression,
             files=settle(partial),
-            lsn=snapshot.lsn,
-            origin=snapshot.origin,
+            lsn=dumped.snapshot.lsn,
+            origin=dumped.snapshot.origin,
             seconds=round(time.monotonic() - started, 3),
-            inventory=inventory,
+            inventory=dumped.inventory,
+            schemas=dumped.selection.held,
+            patterns=options.patterns,
+            role_passwords=passwords,
+            encryption=encryption,
         )
         write_atomic(os.path.join(partial, FILE), manifest.render())
-        _store.publish(options.path, backup_id)
+        _store.publish(options.path, backup_id, partial)
     except OSError as error:
-        _discard(partial)
+        discard(partial)
         raise SluiceError(
-            f"back up {options.url.shown}",
-            f"{error.strerror} ({error.filename or partial})",
+            options.doing,
+            f"{error.strerror} ({error.filename or partial or options.path})",
             "Free space, or place the backups elsewhere",
         ) from error
     except BaseException:
-        _discard(partial)
+        discard(partial)
         raise
     backup = _store.find_backup(options.path, backup_id)
     if backup is None:
-        raise SluiceError(f"back up {options.url.shown}", f"{backup_id} vanished from {options.path} at once")
+        raise SluiceError(options.doing, f"{backup_id} vanished from {options.path} at once")
     return backup.as_result()
-
-
-def _discard(partial: str) -> None:
-    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _version_text(server_version: int) -> str:
     return f"{server_version // 10000}.{server_version % 10000}"
 
 
-def _check_space(options: BackupOptions, database_bytes: int) -> int:
+def _role_passwords(options: BackupOptions, tools: Tools, database: Database) -> Optional[bool]:
+    """Whether the roles will be dumped with their passwords; None when they are not dumped."""
+    if not options.globals:
+        return None
+    check_dump_all(tools)
+    [(may_read,)] = database.rows("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')")
+    return bool(may_read)
+
+
+def _check_space(options: BackupOptions, database_bytes: int, encryption: Optional[Encryption]) -> int:
     """Return how large the backup will be, in bytes. SluiceError when there is no room for it."""
-    earlier = ((backup.manifest.size, backup.manifest.database_bytes) for backup in _store.list_backups(options.path))
-    estimate = needed_bytes(database_bytes, earlier)
-    place = os.path.abspath(options.path)
-    while not os.path.isdir(place):
-        place = os.path.dirname(place)
-    status = os.statvfs(place)
-    free = status.f_bavail * status.f_frsize
+    earlier = (
+        (backup.manifest.size, backup.manifest.database_bytes)
+        for backup in _store.list_backups(options.path)
+        if backup.subject == options.subject and backup.manifest.compression == options.form.compression
+    )
+    estimate = needed_bytes(database_bytes, earlier, options.form.compression)
+    # While the archive is encrypted it is there twice.
+    needed = estimate * 2 if encryption else estimate
+    free = free_bytes(options.path)
     reserve = options.free_mb_min * 2**20
-    if free < estimate + reserve:
+    if free < needed + reserve:
         raise SluiceError(
-            f"back up {options.url.shown}",
-            f"{options.path} has {mebibytes(free)} free; the backup needs about {mebibytes(estimate)}, and"
+            options.doing,
+            f"{options.path} has {mebibytes(free)} free; the backup needs about {mebibytes(needed)}, and"
             f" {mebibytes(reserve)} must stay free",
             "Free space, place the backups elsewhere, or lower free_mb_min",
             free_bytes=free,
-            needed_bytes=estimate + reserve,
+            needed_bytes=needed + reserve,
         )
     return estimate
-
-
-def _dump(
-    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, archive: str
-) -> tuple[Snapshot, Inventory]:
-    """Dump and digest one and the same snapshot, side by side. Returns its log position and what is in it."""
-    doing = f"back up {options.url.shown}"
-    # Before and after the snapshot's transaction: whoever waited for a lock of ours, pg_dump would wait for.
-    first = read_sequences(database)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            snapshot, inventory = _dump_snapshot(options, means, database, tools, backup_id, archive)
-            break
-        except DisturbedError:
-            if attempt == _ATTEMPTS:
-                raise
-    listing = run_tool(means.unredacted, list_argv(tools, archive), doing, timeout=options.timeout)
-    missing = missing_tables(inventory.tables, listing.stdout)
-    if missing:
-        raise SluiceError(doing, f"pg_dump ended well and left out {', '.join(missing)}")
-    schema = run_tool(means.unredacted, archived_definitions_argv(tools, archive), doing, timeout=options.timeout)
-    return snapshot, replace(
-        inventory,
-        sequences=earliest(first, read_sequences(database)),
-        objects=parse_objects(schema.stdout),
-    )
-
-
-def _dump_snapshot(
-    options: BackupOptions, means: Means, database: Database, tools: Tools, backup_id: str, archive: str
-) -> tuple[Snapshot, Inventory]:
-    doing = f"back up {options.url.shown}"
-    application = f"sluice backup {backup_id}"[:63]
-    conninfo = options.url.conninfo(application)
-    with contextlib.ExitStack() as stack:
-        watcher = stack.enter_context(means.connect(options.url))
-        snapshot = stack.enter_context(shared_snapshot(database))
-        env = stack.enter_context(options.url.tool_environment())
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        argv = dump_argv(tools, conninfo, snapshot.id, archive, options.form)
-        dump = pool.submit(run_tool, means.runner, argv, doing, env=env, timeout=options.timeout)
-        try:
-            join_locks(database, watcher, snapshot, application, lambda: _ended(dump))
-            inventory = _digest(database, snapshot, dump, means.progress, archive)
-            attend(dump, lambda: means.progress.update(f"dump: {mebibytes(bytes_below(archive))} written"))
-        except BaseException as error:
-            # The pool waits for pg_dump, which would dump on to its end for nobody.
-            _end_sessions(means.connect, options.url, application)
-            if isinstance(error, SluiceError) and _VANISHED.search(error.cause):
-                raise DisturbedError(error.verb_and_thing, error.cause, error.remedy) from error
-            raise
-        return snapshot, inventory
-
-
-def _digest(
-    database: Database, snapshot: Snapshot, dump: Future[Completed], progress: Progress, archive: str
-) -> Inventory:
-    def report(line: str, done: float, total: float) -> None:
-        # A dump that failed early is no reason to read all other tables first.
-        _ended(dump)
-        progress.update(f"dump: {mebibytes(bytes_below(archive))} written; digest: {line}", done, total)
-
-    tables = read_contents(database, snapshot.tables, report)
-    large_objects = read_large_objects(database)
-    return Inventory(
-        tables=tables,
-        large_objects=large_objects.total,
-        large_object_digests=large_objects.each,
-        extensions=read_extensions(database),
-    )
-
-
-def _ended(dump: Future[Completed]) -> bool:
-    """Whether pg_dump has ended. Raises its error when it failed."""
-    return dump.done() and bool(dump.result())
-
-
-def attend(task: Future[T], tick: Callable[[], None]) -> T:
-    """Wait for what runs in a thread, and call ``tick`` now and then."""
-    while True:
-        try:
-            return task.result(timeout=_TICK)
-        except NotYet:
-            tick()
-
-
-def _end_sessions(connect: Connect, url: DatabaseUrl, application: str) -> None:
-    with contextlib.suppress(SluiceError), connect(url) as database:
-        database.rows(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = %s",
-            (application,),
-        )
 
 
 def _retain(options: BackupOptions, means: Means, now: datetime) -> list[str]:
     """Remove the backups that the limits no longer keep. Returns their ids."""
     candidates: Sequence[Candidate] = [
-        Candidate(backup.id, backup.created, backup.verified) for backup in _store.list_backups(options.path)
+        Candidate(backup.id, backup.created, backup.verified, backup.subject)
+        for backup in _store.list_backups(options.path)
+        # What is kept of another database is for its own runs to say.
+        if backup.subject == options.subject
     ]
     decisions = plan(candidates, now=now, keep=options.keep, keep_days=options.keep_days)
     return [

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed, tail
-from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import split_names
+from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import quote_identifier, split_names
 
 _PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 _VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)\S*)")
@@ -31,29 +33,31 @@ class Tools:
     restore: str
     version: str
 
+    @property
+    def dump_all(self) -> str:
+        """The pg_dumpall beside them; not every installation has one."""
+        return os.path.join(os.path.dirname(self.dump), "pg_dumpall")
+
 
 def find_tools(server_version: int, bin_path: Optional[str], runner: CommandRunner) -> Tools:
     """Find the tools that fit a server (its number, 180006 is 18.6).
 
-    Looks in ``bin_path`` alone when it is given, else on PATH and where distributions put them. Raises SluiceError
-    when there are none, or only some whose archives this server could not take back.
+    Looks in ``bin_path`` alone when it is given, else on PATH and where distributions put them: those of the server's
+    version first, then newer ones. Raises SluiceError when there are none, or only some whose archives this server
+    could not take back.
     """
     major = server_version // 10000
-    if bin_path:
-        places = [bin_path]
-    else:
-        places = [place.format(major=major) for place in _PLACES]
-        on_path = shutil.which("pg_dump")
-        places[:0] = [os.path.dirname(on_path)] if on_path else []
+    places = [bin_path] if bin_path else _usual_places(major)
     seen = []
     for place in places:
         dump, restore = (os.path.join(place, name) for name in ("pg_dump", "pg_restore"))
         if not (os.access(dump, os.X_OK) and os.access(restore, os.X_OK)):
             continue
         version = _VERSION.search(runner([dump, "--version"], timeout=20).stdout)
-        if version and fits(int(version["major"]), major):
+        misfit = _misfit(int(version["major"]), major) if version else "which nobody knows"
+        if version and not misfit:
             return Tools(dump, restore, version["version"])
-        seen.append(f"{dump} has version {version['version'] if version else 'unknown'}")
+        seen.append(f"{dump} has version {version['version'] if version else 'unknown'}, {misfit}")
     raise SluiceError(
         "back up or restore a database",
         f"no pg_dump and pg_restore for a server of version {major}: "
@@ -62,12 +66,59 @@ def find_tools(server_version: int, bin_path: Optional[str], runner: CommandRunn
     )
 
 
-def fits(tool: int, server: int) -> bool:
-    """Whether tools of one major version can both dump and restore a server of another.
+def _usual_places(major: int) -> list[str]:
+    on_path = shutil.which("pg_dump")
+    places = [os.path.dirname(on_path)] if on_path else []
+    places += [place.format(major=major) for place in _PLACES]
+    newer = []
+    for place in _PLACES:
+        before, after = place.split("{major}")
+        for found in glob.glob(place.format(major="[1-9][0-9]")):
+            number = int(found[len(before) : len(found) - len(after)])
+            if number > major:
+                newer.append((number, found))
+    return places + [place for _number, place in sorted(newer)]
 
-    pg_dump refuses a newer server. From 17 on, pg_restore sets a parameter that an older server does not know.
-    """
-    return tool == server or (tool > server and (tool < 17 or server >= 17))
+
+def fits(tool: int, server: int) -> bool:
+    """Whether tools of one major version can both dump and restore a server of another."""
+    return not _misfit(tool, server)
+
+
+def _misfit(tool: int, server: int) -> str:
+    """Say why tools of one major version cannot both dump and restore a server of another; empty when they can."""
+    if tool < server:
+        return "which refuses a newer server"
+    if tool > server and tool >= 17 > server:
+        # It sets transaction_timeout.
+        return "whose pg_restore sends what a server before 17 does not understand"
+    return ""
+
+
+def check_compression(tools: Tools, form: Form, runner: CommandRunner) -> None:
+    """Raise SluiceError when the tools cannot write the compression. No server is asked."""
+    if not form.compression.startswith("zstd"):
+        return
+    doing = f"compress with {form.compression}"
+    remedy = "Use other tools by bin_path, or compression gzip"
+    if int(tools.version.split(".")[0]) < 16:
+        raise SluiceError(doing, f"{tools.dump} has version {tools.version}, and zstd came with 16", remedy)
+    # There cannot be a server at this address, and only who knows the compression looks for one.
+    nowhere = f"host='{os.devnull}' port=1"
+    argv = [tools.dump, f"--compress={form.compression}", f"--file={os.devnull}", "--no-password"]
+    said = runner([*argv, f"--dbname={nowhere}"], env={"LC_ALL": "C"}, timeout=20).stderr
+    if "compression" in said:
+        raise SluiceError(doing, f"{tools.dump} said: {said.strip().splitlines()[0]}", remedy)
+
+
+def check_dump_all(tools: Tools) -> None:
+    """Raise SluiceError when there is no pg_dumpall beside pg_dump."""
+    if not os.access(tools.dump_all, os.X_OK):
+        raise SluiceError(
+            "back up the roles of the server",
+            f"there is no {tools.dump_all}",
+            "Install it, or set globals to false if the roles are kept elsewhere",
+        )
 
 
 # Lowest, highest and usual level of each method.
@@ -105,8 +156,14 @@ def choose_form(format_: str, method: str, level: Optional[int], jobs: Optional[
     return Form(format_, compression, jobs or (2 if format_ == "directory" else 1))
 
 
-def dump_argv(tools: Tools, conninfo: str, snapshot: str, path: str, form: Form) -> list[str]:
-    """Command that dumps one snapshot into a file or a directory."""
+def dump_argv(
+    tools: Tools, conninfo: str, snapshot: str, path: str, form: Form, left_out: Iterable[str] = ()
+) -> list[str]:
+    """Command that dumps one snapshot into a file or a directory, without the schemas that are ``left_out``.
+
+    To name what stays out, not what goes in: then extensions, large objects and all else that belongs to no schema go
+    in, and the schema public is treated as every database has it.
+    """
     return [
         tools.dump,
         f"--format={form.format}",
@@ -115,7 +172,22 @@ def dump_argv(tools: Tools, conninfo: str, snapshot: str, path: str, form: Form)
         "--no-password",
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={LOCK_WAIT}s",
+        *(f"--exclude-schema={quote_identifier(name)}" for name in sorted(left_out)),
         f"--file={path}",
+        f"--dbname={conninfo}",
+    ]
+
+
+def globals_argv(tools: Tools, conninfo: str, database: str, path: str, *, passwords: bool) -> list[str]:
+    """Command that dumps roles and tablespaces of the server. ``passwords``: only for who may read pg_authid."""
+    return [
+        tools.dump_all,
+        "--globals-only",
+        "--no-password",
+        *([] if passwords else ["--no-role-passwords"]),
+        f"--file={path}",
+        # It takes the name of the database from here, whatever the connection string says.
+        f"--database={database}",
         f"--dbname={conninfo}",
     ]
 
@@ -167,7 +239,7 @@ def run_tool(
     quiet: bool = False,
 ) -> Completed:
     """Run a tool and raise SluiceError when it fails; with ``quiet`` also when it wrote any error at all."""
-    completed = runner(argv, env=env, timeout=timeout)
+    completed = runner(_tethered(argv), env=env, timeout=timeout)
     if completed.rc != 0 or (quiet and complaints(completed.stderr)):
         program = os.path.basename(argv[0])
         # The first error is the cause, the last lines are but its consequences.
@@ -175,6 +247,25 @@ def run_tool(
         ended = f"was killed by signal {-completed.rc}" if completed.rc < 0 else f"ended with status {completed.rc}"
         raise SluiceError(doing, f"{program} {ended} and said: {said}", _remedy(completed.stderr))
     return completed
+
+
+# Linux: a process asks to be ended when its parent ends; whoever lost it already ends at once.
+_TETHER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15, 0, 0, 0)
+if os.getppid() != int(sys.argv[1]): sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _tethered(argv: Sequence[str]) -> list[str]:
+    """Return the command so that it ends with this process, even when that is killed.
+
+    A pg_dump that lives on would hold locks, and write on, for nobody.
+    """
+    if not sys.platform.startswith("linux") or not sys.executable or not os.path.isabs(argv[0]):
+        return list(argv)
+    return [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid()), *argv]
 
 
 def complaints(stderr: str) -> list[str]:
@@ -222,13 +313,14 @@ def mebibytes(size: float) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
-def needed_bytes(database_bytes: int, earlier: Iterable[tuple[int, int]]) -> int:
+def needed_bytes(database_bytes: int, earlier: Iterable[tuple[int, int]], compression: str = "gzip:6") -> int:
     """Estimate how large the next archive gets.
 
-    ``earlier``: (size of the archive, size of the database then) of backups, newest first. Their ratio, with a quarter
-    on top, is the best guess; without any, an archive has so far always been smaller than its database.
+    ``earlier``: (size of the archive, size of the database then) of backups like it, newest first. Their ratio, with a
+    quarter on top, is the best guess. Without any, a compressed archive has so far always been smaller than its
+    database; as text, which bytes and numbers are longer in, it can be twice as large.
     """
     for archive, database in earlier:
         if database > 0:
             return int(database_bytes * archive / database * 1.25)
-    return database_bytes
+    return database_bytes * (2 if compression == "none" else 1)

@@ -19,6 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._digest im
     SequenceState,
     fingerprint,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import Encryption, parse_encryption
 
 SCHEMA = 2
 FILE = "manifest.json"
@@ -77,10 +78,19 @@ class Manifest:
     inventory: Inventory
     schemas: Optional[tuple[str, ...]] = None
     """The schemas that the set holds; None when it holds the whole database."""
+    patterns: Optional[Mapping[str, list[str]]] = None
+    """How these were chosen: ``include`` and ``exclude``, glob patterns; None when it holds the whole database."""
     origin: Optional[Mapping[str, str]] = None
     """System, database and snapshot that it is of, where that is known: what tells rows that were written since."""
     role_passwords: Optional[bool] = None
     """Whether the roles beside the archive have their passwords; None when there are no roles beside it."""
+    encryption: Optional[Encryption] = None
+    """With what all files but this one are encrypted; None when they are not."""
+
+    @property
+    def subject(self) -> str:
+        """What it is a set of. Sets of other databases, or of other tenants in one, may lie beside it."""
+        return subject(self.database, self.patterns)
 
     @property
     def archive(self) -> str:
@@ -122,7 +132,9 @@ class Manifest:
             "bytes": self.size,
             "sha256": self.sha256,
             "schemas": None if self.schemas is None else list(self.schemas),
+            "patterns": None if self.patterns is None else dict(self.patterns),
             "role_passwords": self.role_passwords,
+            "encryption": None if self.encryption is None else self.encryption.as_dict(),
             "lsn": self.lsn,
             "origin": None if self.origin is None else dict(self.origin),
             "seconds": self.seconds,
@@ -138,6 +150,11 @@ class Manifest:
         }
         content["checksum"] = hashlib.sha256(_canonical(content)).hexdigest()
         return _canonical(content)
+
+
+def subject(database: str, patterns: Optional[Mapping[str, list[str]]]) -> str:
+    """Return what a set is of: the same for all sets of which a later one takes the place of an earlier one."""
+    return json.dumps([database, patterns], sort_keys=True)
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
@@ -183,6 +200,8 @@ def _build(content: Mapping[str, Any]) -> Manifest:
         raise ValueError("tool_version")
     if content["format"] not in ARCHIVES:
         raise ValueError("format")
+    encryption = parse_encryption(content["encryption"])
+    suffix = "" if encryption is None else encryption.suffix
     inventory = Inventory(
         tables={name: Content(**table) for name, table in content["tables"].items()},
         large_objects=Content(**content["large_objects"]),
@@ -202,17 +221,19 @@ def _build(content: Mapping[str, Any]) -> Manifest:
         tool_version=content["tool_version"],
         format=content["format"],
         compression=content["compression"],
-        files=_files(content["files"], ARCHIVES[content["format"]]),
+        files=_files(content["files"], ARCHIVES[content["format"]], suffix),
         lsn=content["lsn"],
         seconds=content["seconds"],
         inventory=inventory,
         schemas=None if content["schemas"] is None else tuple(content["schemas"]),
         origin=content["origin"],
+        patterns=content["patterns"],
         role_passwords=content["role_passwords"],
+        encryption=encryption,
     )
 
 
-def _files(content: Mapping[str, Any], archive: str) -> dict[str, SetFile]:
+def _files(content: Mapping[str, Any], archive: str, suffix: str) -> dict[str, SetFile]:
     files = {}
     for name, file in content.items():
         # It is joined to a path.
@@ -222,7 +243,9 @@ def _files(content: Mapping[str, Any], archive: str) -> dict[str, SetFile]:
         if not _SHA256.fullmatch(file["sha256"]):
             raise ValueError(f"sha256 of {name}")
         files[name] = SetFile(file["bytes"], file["sha256"])
-    if not any(name.split("/")[0] == archive for name in files):
+        if not name.endswith(suffix):
+            raise ValueError(f"files: {name} is not encrypted")
+    if not any(name.split("/")[0] in (archive, archive + suffix) for name in files):
         raise ValueError("files: no archive")
     return files
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +17,12 @@ FLOOR = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """A whole backup. ``created`` is aware of its time zone."""
+    """A whole backup. ``created`` is aware of its time zone. Backups of another ``subject`` do not count for it."""
 
     id: str
     created: datetime
     verified: bool
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,20 @@ def plan(
     keep: Optional[int] = None,
     keep_days: Optional[int] = None,
 ) -> list[Decision]:
-    """Decide on every backup, newest first.
+    """Decide on every backup, newest first. ``keep_days`` below zero is none.
 
     Only verified backups count: a backup goes when at least ``keep`` verified ones (never fewer than FLOOR) are newer
     and, with ``keep_days``, it is older than that many days. So failed or unverified backups push nothing out, and
     without a limit nothing goes.
     """
+    keep_days = None if keep_days is not None and keep_days < 0 else keep_days
     unlimited = keep is None and keep_days is None
     count = max(keep or 0, FLOOR)
     oldest = now - timedelta(days=keep_days or 0)
     decisions = []
-    newer_verified = 0
+    verified: Counter[str] = Counter()
     for candidate in sorted(candidates, key=lambda one: (one.created, one.id), reverse=True):
+        newer_verified = verified[candidate.subject]
         if unlimited:
             decision = Decision(candidate.id, True, "no limit is set")
         elif newer_verified < count:
@@ -62,5 +66,5 @@ def plan(
         else:
             decision = Decision(candidate.id, False, f"{newer_verified} verified backups are newer")
         decisions.append(decision)
-        newer_verified += candidate.verified
+        verified[candidate.subject] += candidate.verified
     return decisions

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import fsync_directory, host_lock, write_atomic
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _encryption
 from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import FILE, Manifest, parse_manifest
 
 VERIFIED = "verified.json"
@@ -52,6 +54,10 @@ class Backup:
         return known.get("verified") is True and known.get("level") in LEVELS[1:]
 
     @property
+    def subject(self) -> str:
+        return self.manifest.subject
+
+    @property
     def created(self) -> datetime:
         return datetime.fromisoformat(self.manifest.created)
 
@@ -63,6 +69,9 @@ class Backup:
             "format": self.manifest.format,
             "compression": self.manifest.compression,
             "files": len(self.manifest.files),
+            "schemas": None if self.manifest.schemas is None else list(self.manifest.schemas),
+            "role_passwords": self.manifest.role_passwords,
+            "encryption": self.manifest.encryption.as_dict() if self.manifest.encryption else None,
             "bytes": self.manifest.size,
             "sha256": self.manifest.sha256,
             "tables": len(self.manifest.inventory.tables),
@@ -132,13 +141,14 @@ def scan(root: str) -> tuple[list[Backup], list[str]]:
     return sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True), faults
 
 
-def resolve(root: str, wanted: str, warn: Callable[[str], None]) -> Backup:
+def resolve(root: str, wanted: str, warn: Callable[[str], None], database: Optional[str] = None) -> Backup:
     """Return the backup that a person means: an id or ``latest``. SluiceError when there is none.
 
-    ``latest`` passes over what cannot be trusted, and warns of it.
+    ``latest`` passes over what cannot be trusted, and warns of it; it is that of ``database``, if one is named.
     """
     if wanted == LATEST:
         backups, faults = scan(root)
+        backups = [backup for backup in backups if database in (None, backup.manifest.database)]
         if not backups:
             raise SluiceError(
                 "find the latest backup", " ".join([f"there is none in {root}", *faults]), "Make one with pg_backup"
@@ -154,13 +164,21 @@ def resolve(root: str, wanted: str, warn: Callable[[str], None]) -> Backup:
 
 
 def partial_path(root: str, backup_id: str) -> str:
-    """Where a backup is made: a name that nothing takes for a backup."""
+    """Where a backup is copied to: a name that nothing takes for a backup."""
     return os.path.join(root, f".{backup_id}{_PARTIAL}")
 
 
-def publish(root: str, backup_id: str) -> None:
+def make_partial(root: str, backup_id: str) -> str:
+    """Make the directory that a backup is made in, under a name that nothing takes for a backup. Raises OSError.
+
+    Never twice the same: a tool of a killed run that lives on must not write into the backup of the next one.
+    """
+    return tempfile.mkdtemp(prefix=f".{backup_id}.", suffix=_PARTIAL, dir=root)
+
+
+def publish(root: str, backup_id: str, partial: Optional[str] = None) -> None:
     """Give a finished backup its name, durably and in one step."""
-    partial = partial_path(root, backup_id)
+    partial = partial or partial_path(root, backup_id)
     fsync_directory(partial)
     os.rename(partial, os.path.join(root, backup_id))
     fsync_directory(root)
@@ -185,6 +203,7 @@ def remove_leftovers(root: str) -> None:
     for name in _names(root, hidden=True):
         if name.endswith((_PARTIAL, _REMOVED)):
             shutil.rmtree(os.path.join(root, name), ignore_errors=True)
+    _encryption.remove_leftovers(root)
 
 
 def record_verification(backup: Backup, level: str, differences: Sequence[dict[str, Any]], seconds: float) -> None:

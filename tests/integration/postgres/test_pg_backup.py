@@ -215,9 +215,8 @@ def test_a_killed_run_leaves_nothing_that_looks_like_a_backup(shop: Shop, delay:
         env={**os.environ, "PYTHONPATH": str(collections)},
         stdout=subprocess.DEVNULL,
     )
-    partial = Path(_store.partial_path(str(shop.path), "killed"))
     deadline = time.monotonic() + 20
-    while not partial.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not list(shop.path.glob(".killed.*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(delay)  # different moments of the dump
     process.send_signal(signal.SIGKILL)
@@ -226,7 +225,7 @@ def test_a_killed_run_leaves_nothing_that_looks_like_a_backup(shop: Shop, delay:
     # The next run clears away and makes the backup under that very name.
     made = shop.backup(backup_id="killed")
     assert made["changed"] is killed
-    assert not partial.exists()
+    assert not list(shop.path.glob(".killed.*"))
     assert shop.verify(backup_id="killed")["verified"] is True
 
 
@@ -240,7 +239,7 @@ def test_a_server_that_goes_half_way_leaves_nothing_and_loses_nothing(
         return read(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(
-        "ansible_collections.sluice.release.plugins.module_utils.postgres._backup.read_contents", kill_then_read
+        "ansible_collections.sluice.release.plugins.module_utils.postgres._dumping.read_contents", kill_then_read
     )
     failed = doomed_shop.backup()
     # The module's own session or pg_dump, whichever notices first.
@@ -253,14 +252,15 @@ def test_retention_counts_verified_backups(shop: Shop) -> None:
     for age in (9, 8, 7, 6, 5):
         shop.backup(backup_id=f"day-{age}")
         backdate(shop, f"day-{age}", now - timedelta(days=age))
-    assert shop.backup(backup_id="unverified", keep=1)["removed"] == []
+    assert shop.backup(backup_id="unverified", keep=1, keep_days=0)["removed"] == []
     for age in (9, 8, 7, 6, 5):
         shop.verify(backup_id=f"day-{age}", level="archive")
-    expected = shop.backup(check=True, backup_id="newest", keep=1)
-    made = shop.backup(backup_id="newest", keep=1)
+    expected = shop.backup(check=True, backup_id="newest", keep=1, keep_days=0)
+    assert shop.backup(check=True, backup_id="newest", keep=1)["removed"] == []  # they are younger than 30 days
+    made = shop.backup(backup_id="newest", keep=1, keep_days=0)
     assert expected["removed"] == made["removed"] == ["day-8", "day-9"]
     assert shop.what_looks_like_a_backup() == ["day-5", "day-6", "day-7", "newest", "unverified"]
-    assert shop.backup(backup_id="newest", keep=1)["changed"] is False
+    assert shop.backup(backup_id="newest", keep=1, keep_days=0)["changed"] is False
 
 
 def backdate(shop: Shop, backup_id: str, when: datetime) -> None:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -14,13 +17,16 @@ import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import Completed
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _dump
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import (
     Form,
     Tools,
+    check_compression,
     choose_form,
     dump_argv,
     find_tools,
     fits,
+    globals_argv,
     missing_tables,
     needed_bytes,
     read_argv,
@@ -115,6 +121,100 @@ def test_find_tools(tmp_path: Path) -> None:
     assert "set bin_path" in str(wrong.value)
 
 
+@pytest.mark.parametrize(
+    ("server", "version", "why"),
+    [
+        (180006, "15.18", "has version 15.18, which refuses a newer server"),
+        (150018, "17.2", "whose pg_restore sends what a server before 17 does not understand"),
+        (150018, "nonsense", "has version unknown, which nobody knows"),
+    ],
+)
+def test_why_tools_do_not_fit(tmp_path: Path, server: int, version: str, why: str) -> None:
+    for name in ("pg_dump", "pg_restore"):
+        program(tmp_path / name)
+    with pytest.raises(SluiceError) as refused:
+        find_tools(server, str(tmp_path), Says(f"pg_dump (PostgreSQL) {version}\n"))
+    assert why in str(refused.value)
+
+
+def test_newer_tools_are_found_where_distributions_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for major in (14, 16, 9):
+        (tmp_path / f"{major}/bin").mkdir(parents=True)
+        for name in ("pg_dump", "pg_restore"):
+            program(tmp_path / f"{major}/bin/{name}")
+    monkeypatch.setattr(_dump, "_PLACES", (f"{tmp_path}/{{major}}/bin",))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = find_tools(150018, None, Says("pg_dump (PostgreSQL) 16.3\n"))
+    assert found.dump == f"{tmp_path}/16/bin/pg_dump"
+    assert found.dump_all == f"{tmp_path}/16/bin/pg_dumpall"
+
+
+@pytest.mark.parametrize(
+    ("compression", "version", "stderr", "cause"),
+    [
+        ("gzip:6", "15.18", "", ""),
+        ("none", "15.18", "", ""),
+        ("zstd:3", "15.18", "", "has version 15.18, and zstd came with 16. Use other tools by bin_path"),
+        ("zstd:3", "17.2", 'pg_dump: error: connection to server on socket "/dev/null/x" failed', ""),
+        (
+            "zstd:3",
+            "18.6",
+            "pg_dump: error: invalid compression specification: this build does not support compression with ZSTD\n",
+            "this build does not support compression with ZSTD. Use other tools",
+        ),
+    ],
+)
+def test_a_compression_that_the_tools_lack_is_refused(compression: str, version: str, stderr: str, cause: str) -> None:
+    tools = Tools("/bin/pg_dump", "/bin/pg_restore", version)
+    if not cause:
+        return check_compression(tools, Form("custom", compression), Says(stderr=stderr, rc=1))
+    with pytest.raises(SluiceError) as refused:
+        check_compression(tools, Form("custom", compression), Says(stderr=stderr, rc=1))
+    assert cause in str(refused.value)
+    return None
+
+
+def test_schemas_are_left_out_by_their_exact_names() -> None:
+    argv = dump_argv(TOOLS, "host='h'", "00000004-1", "/b/database.dump", Form(), ["t*", 'a"b'])
+    assert [word for word in argv if "schema" in word] == ['--exclude-schema="a""b"', '--exclude-schema="t*"']
+
+
+@pytest.mark.parametrize(("passwords", "expected"), [(True, False), (False, True)])
+def test_passwords_are_asked_for_only_by_whoever_may_read_them(passwords: bool, expected: bool) -> None:
+    argv = globals_argv(TOOLS, "host='h'", "shop", "/b/globals.sql", passwords=passwords)
+    assert ("--no-role-passwords" in argv) is expected
+    assert {"/bin/pg_dumpall", "--globals-only", "--database=shop", "--no-password"} <= set(argv)
+
+
+def test_a_tool_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
+    """However that ends: here it is killed."""
+    started = tmp_path / "pid"
+    code = (
+        "import sys; from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import run_tool;"
+        "from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner;"
+        "run_tool(SubprocessRunner(), ['/bin/sh', '-c', 'echo $$ > \"$0\"; exec sleep 60', sys.argv[1]], 'wait')"
+    )
+    collections = Path(__file__).parents[5] / "collections"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(started)], env={**os.environ, "PYTHONPATH": str(collections)}
+    )
+    try:
+        until(lambda: started.exists() and started.read_text().endswith("\n"))
+    finally:
+        process.kill()
+        process.wait()
+    # Whether it exists at all, or is dead and nobody has asked for its status yet.
+    status = Path(f"/proc/{started.read_text().strip()}/stat")
+    until(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_half_of_the_tools_is_none(tmp_path: Path) -> None:
     program(tmp_path / "pg_dump")
     with pytest.raises(SluiceError, match="none in "):
@@ -158,6 +258,11 @@ def test_missing_tables(tables: list[str], missing: list[str]) -> None:
 )
 def test_needed_bytes(size: int, earlier: list[tuple[int, int]], expected: int) -> None:
     assert needed_bytes(size, earlier) == expected
+
+
+def test_uncompressed_an_archive_may_be_larger_than_its_database() -> None:
+    assert needed_bytes(1000, [], "none") == 2000
+    assert needed_bytes(1000, [(900, 900)], "none") == 1250
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ DIRECTORY = replace(
         "globals.sql": SetFile(5, "3" * 64),
     },
     schemas=("public", "tenant_a"),
+    patterns={"include": ["public", "tenant_*"], "exclude": ["tenant_b"]},
     role_passwords=False,
 )
 
@@ -72,6 +73,7 @@ def test_what_is_written_is_read() -> None:
 def test_a_set_of_several_files() -> None:
     assert parse_manifest(DIRECTORY.render(), DIRECTORY.id) == DIRECTORY
     assert (DIRECTORY.archive, DIRECTORY.size) == ("database", 2005)
+    assert DIRECTORY.subject != MANIFEST.subject == replace(MANIFEST, id="other", lsn="0/1").subject
     # What `sha256sum` says to its own output.
     listing = "".join(
         f"{digit * 64}  {name}\n"

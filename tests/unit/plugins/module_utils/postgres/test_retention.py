@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Optional
 
@@ -36,6 +37,8 @@ def candidates(pattern: str) -> list[Candidate]:
         ("vvvvvvv", 5, 1, "5 6"),  # both must let it go
         ("vvvvvvv", None, 4, "4 5 6"),
         ("vv.....", None, 1, ""),
+        ("vvvvvvv", None, -1, ""),  # no limit
+        ("vvvvvvv", 5, -1, "5 6"),
     ],
 )
 def test_plan(pattern: str, keep: Optional[int], keep_days: Optional[int], removed: str) -> None:
@@ -43,6 +46,13 @@ def test_plan(pattern: str, keep: Optional[int], keep_days: Optional[int], remov
     assert [decision.id for decision in decisions if not decision.keep] == removed.split()
     assert [decision.id for decision in decisions] == [str(age) for age in range(len(pattern))]
     assert all(decision.why for decision in decisions)
+
+
+def test_backups_of_something_else_do_not_count() -> None:
+    """Two tenants in one directory: the backups of one push none of the other out."""
+    found = [replace(one, subject=one.id if one.id == "6" else "") for one in candidates("vvvvvvv")]
+    decisions = plan(found, now=NOW, keep=1, keep_days=0)
+    assert [decision.id for decision in decisions if not decision.keep] == ["3", "4", "5"]
 
 
 @pytest.mark.parametrize("keep", [None, 0, 1, 2, 5])

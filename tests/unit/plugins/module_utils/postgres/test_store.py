@@ -89,11 +89,24 @@ def test_new_ids_sort_by_time_and_do_not_collide(tmp_path: Path) -> None:
 
 
 def test_publish_and_leftovers(tmp_path: Path) -> None:
-    for backup_id in ("a", "b"):
-        Path(_store.partial_path(str(tmp_path), backup_id)).mkdir()
-    _store.publish(str(tmp_path), "a")
+    made = [_store.make_partial(str(tmp_path), backup_id) for backup_id in ("a", "a", "b")]
+    assert len(set(made)) == 3
+    _store.publish(str(tmp_path), "a", made[0])
+    Path(_store.partial_path(str(tmp_path), "c")).mkdir()
+    _store.publish(str(tmp_path), "c")
+    assert _store.list_backups(str(tmp_path)) == []
     _store.remove_leftovers(str(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
+
+
+def test_the_latest_of_a_database(tmp_path: Path) -> None:
+    put(tmp_path, "a", 21)
+    other = replace(MANIFEST, id="b", database="other", created="2026-11-22T01:30:00+00:00")
+    (put(tmp_path, "b") / "manifest.json").write_bytes(other.render())
+    for database, expected in ((None, "b"), ("shop", "a"), ("other", "b")):
+        assert _store.resolve(str(tmp_path), "latest", print, database).id == expected
+    with pytest.raises(SluiceError, match="there is none"):
+        _store.resolve(str(tmp_path), "latest", print, "third")
 
 
 def test_a_verification_counts_for_the_very_manifest_alone(tmp_path: Path) -> None:
