@@ -17,7 +17,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._schema import
 HTTP = {"name": "it", "type": "http", "url": "http://127.0.0.1/"}
 JSON = {"name": "it", "type": "json", "url": "http://127.0.0.1/", "query": "a.b", "crit": 1}
 PROMETHEUS = {"name": "it", "type": "prometheus", "url": "http://127.0.0.1/", "metric": "m", "crit": 1}
-POSTGRES = {
+POSTGRES: dict[str, Any] = {
     "name": "it",
     "type": "postgres",
     "database_url": "postgresql://u:geheim@h/x",
