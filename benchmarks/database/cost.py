@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the digests of a backup and its verification by restore cost, in time and in memory."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.database.server import BIN, Server, run_module, running
+
+JOBS = 2
+FORMS = {"custom": 1, "directory": JOBS}
+
+# Rows like those of an application, about 500 bytes each, in tables that can be dumped and restored side by side.
+TABLES = 8
+TABLE = """
+CREATE TABLE part_{number} (
+    id bigint PRIMARY KEY, user_id int, created timestamptz, total numeric(12, 2), status text, body jsonb, note text
+)
+"""
+ROWS = """
+INSERT INTO part_{number}
+SELECT i, i % 50000, '2026-01-01'::timestamptz + i * interval '1 second', i / 7.0, (ARRAY['open', 'paid'])[1 + i % 2],
+       jsonb_build_object('item', md5(i::text), 'by', md5((i + {number})::text), 'count', i % 9),
+       md5((i * 3)::text) || ' a note as people write them ' || md5((i * 7)::text)
+FROM generate_series({first}, {last}) i
+"""
+INDEX = "CREATE INDEX ON part_{number} (user_id)"
+BATCH = 20000
+
+
+def measure(megabytes: int, rounds: int) -> dict[str, Any]:
+    """Measure by turns what PostgreSQL's tools take alone and what the modules take, on one size of database."""
+    with running() as server:
+        server.query("CREATE DATABASE source")
+        size = _fill(server, megabytes)
+        found: dict[str, Any] = {"megabytes": round(size / 2**20), "rounds": rounds}
+        for form, jobs in FORMS.items():
+            found[form] = _measure_form(server, form, jobs, rounds)
+    return found
+
+
+def _fill(server: Server, megabytes: int) -> int:
+    """Fill the database up to a size; return the size in bytes."""
+    for number in range(TABLES):
+        server.query(TABLE.format(number=number), "source")
+    first, size = 1, 0
+    while size < megabytes * 2**20 * 0.95:
+        for number in range(TABLES):
+            rows = BATCH if megabytes >= 500 else BATCH // 10
+            server.query(ROWS.format(number=number, first=first, last=first + rows - 1), "source")
+        first += rows
+        [(size,)] = server.query("SELECT pg_database_size('source')")
+    for number in range(TABLES):
+        server.query(INDEX.format(number=number), "source")
+    server.query("VACUUM ANALYZE", "source")
+    server.query("CHECKPOINT", "source")
+    [(size,)] = server.query("SELECT pg_database_size('source')")
+    return int(size)
+
+
+def _measure_form(server: Server, form: str, jobs: int, rounds: int) -> dict[str, Any]:
+    seconds: dict[str, list[float]] = {"dump": [], "backup": [], "restore": [], "verify": []}
+    peaks: dict[str, list[int]] = {"backup": [], "verify": []}
+    backups = server.home / "backups"
+    dump = server.home / f"dump.{form}"
+    usual = {"path": str(backups), "bin_path": str(BIN)}
+    for number in range(rounds):
+        seconds["dump"].append(_dump(server, form, jobs, str(dump)))
+        source = {"database_url": server.text_url("source"), "format": form, "jobs": jobs, "free_mb_min": 1}
+        took, peak, _result = run_module("pg_backup", {**usual, **source, "backup_id": f"b{number}"})
+        seconds["backup"].append(took)
+        peaks["backup"].append(peak)
+        seconds["restore"].append(_restore(server, str(dump)))
+        scratch = {"database_url": server.text_url("postgres"), "jobs": JOBS}
+        took, peak, _result = run_module("pg_verify", {**usual, **scratch, "backup_id": f"b{number}"})
+        seconds["verify"].append(took)
+        peaks["verify"].append(peak)
+        shutil.rmtree(backups)
+        _remove(dump)
+        server.query("CHECKPOINT")
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    return {
+        "seconds": {name: [round(value, 2) for value in values] for name, values in seconds.items()},
+        "medians": {name: round(value, 2) for name, value in middle.items()},
+        "backup_ratio": round(middle["backup"] / middle["dump"], 2),
+        "verify_ratio": round(middle["verify"] / middle["restore"], 2),
+        "peak_mib": {name: round(max(values) / 1024, 1) for name, values in peaks.items()},
+    }
+
+
+def _dump(server: Server, form: str, jobs: int, path: str) -> float:
+    conninfo = server.in_database("source").conninfo("benchmark")
+    arguments = [f"--format={form}", f"--jobs={jobs}", "--compress=6", f"--file={path}", f"--dbname={conninfo}"]
+    return server.tool("pg_dump", *arguments)
+
+
+def _restore(server: Server, path: str) -> float:
+    server.query("CREATE DATABASE alone TEMPLATE template0")
+    conninfo = server.in_database("alone").conninfo("benchmark")
+    try:
+        return server.tool("pg_restore", "--exit-on-error", f"--jobs={JOBS}", f"--dbname={conninfo}", path)
+    finally:
+        server.query("DROP DATABASE alone WITH (FORCE)")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _slope(sizes: list[Mapping[str, Any]], form: str, name: str) -> float:
+    """Seconds for each further 100 MiB, between the smallest and the largest size."""
+    first, last = sizes[0], sizes[-1]
+    more = last["megabytes"] - first["megabytes"]
+    return float((last[form]["medians"][name] - first[form]["medians"][name]) / more * 100)
+
+
+def render(found: Mapping[str, Any]) -> list[str]:
+    """Return the results as lines of a page for people."""
+    sizes = [found[key] for key in sorted(found, key=int)]
+    heads = ("database", "format", "`pg_dump`", "`pg_backup`", "ratio", "`pg_restore`", "`pg_verify`", "ratio", "peaks")
+    lines = [
+        "",
+        "### What it costs",
+        "",
+        f"Medians of {sizes[0]['rounds']} rounds by turns, in seconds, each module as a process of its own, its start",
+        f"included. Dumps by gzip, custom with 1 job and directory with {JOBS}; restores with {JOBS} jobs. The peaks",
+        "are those of the modules' own memory, for a backup and a verification.",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|---" * len(heads) + "|",
+    ]
+    for size in sizes:
+        for form in FORMS:
+            one = size[form]
+            middle, peak = one["medians"], one["peak_mib"]
+            cells = (
+                f"{size['megabytes']} MiB",
+                form,
+                middle["dump"],
+                middle["backup"],
+                f"**{one['backup_ratio']}**",
+                middle["restore"],
+                middle["verify"],
+                f"**{one['verify_ratio']}**",
+                f"{peak['backup']} and {peak['verify']} MiB",
+            )
+            lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    if len(sizes) > 1:
+        lines += ["", "Seconds for each further 100 MiB:", ""]
+        for form in FORMS:
+            slopes = {name: _slope(sizes, form, name) for name in ("dump", "backup", "restore", "verify")}
+            lines.append(
+                f"- {form}: `pg_dump` {slopes['dump']:.2f}, `pg_backup` {slopes['backup']:.2f}"
+                f" ({slopes['backup'] / slopes['dump']:.2f} times); `pg_restore` {slopes['restore']:.2f},"
+                f" `pg_verify` {slopes['verify']:.2f} ({slopes['verify'] / slopes['restore']:.2f} times)"
+            )
+    return lines
