@@ -9,6 +9,7 @@ Each test goes on where the one before has ended.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,11 @@ def test_a_restore_wants_to_be_confirmed(upgraded: World) -> None:
     before, state = upgraded.databases(), upgraded.state()
     run = upgraded.play("restore", variables={"backup_id": "latest"})
     assert run.status != 0, run.output
-    assert "Cannot restore the database of dealradar: it replaces what was written since the backup" in run.said
-    assert "-e confirm_restore=true" in run.said
+    assert "Cannot restore the database of dealradar: nobody has confirmed it." in run.said
+    assert "public.deals 1 row of " in run.said
+    assert re.search(r"restore\.yml -l lab -e backup_id=(\S+) -e confirm_restore=\1 to restore it", run.said), run.said
+    restore = upgraded.report()["restore"]
+    assert (restore["confirmed"], restore["replaced"], restore["rows_lost"]) == (False, None, 1)
     assert upgraded.databases() == before
     assert deals(upgraded, "written since the second backup") == 1
     assert upgraded.state()["current"] == state["current"]
@@ -130,8 +134,12 @@ def test_a_restore_wants_to_be_confirmed(upgraded: World) -> None:
 
 def test_a_confirmed_restore(upgraded: World, kept: set[str]) -> None:
     before = upgraded.databases()
-    run = upgraded.play("restore", variables={"backup_id": "latest", "confirm_restore": True})
+    seen = upgraded.report()["restore"]["backup_id"]
+    run = upgraded.play("restore", variables={"confirm_restore": seen})
     assert run.status == 0, run.output
+    restore = upgraded.report()["restore"]
+    assert (restore["backup_id"], restore["confirmed"], restore["rows_lost"]) == (seen, True, 1)
+    assert restore["seconds"] > 0
     assert deals(upgraded, "written since the second backup") == 0
     (aside,) = upgraded.databases() - before
     assert deals(upgraded, "written since the second backup", aside) == 1

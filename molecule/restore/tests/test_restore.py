@@ -41,7 +41,25 @@ def test_no_half_restored_database_is_left(host: Host) -> None:
     assert query(host, "postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%restore\\_%'") == "0"
 
 
-def test_it_is_refused_without_a_confirmation(evidence: Callable[[str], Any]) -> None:
-    refusal = evidence("refusal")["msg"]
-    assert refusal.startswith("Cannot restore the database of molecule-app")
-    assert "confirm_restore=true" in refusal
+def test_it_is_refused_without_a_confirmation_and_says_what_would_be_lost(evidence: Callable[[str], Any]) -> None:
+    refusal = evidence("unconfirmed")
+    backup = refusal["restore"]["restored"]["backup_id"]
+    assert refusal["msg"].startswith("Cannot restore the database of molecule-app: nobody has confirmed it. ")
+    assert f"-e backup_id={backup} -e confirm_restore={backup}" in refusal["msg"]
+    assert "it loses public.orders other content, with 11 rows now and 1,000 in the backup" in refusal["msg"]
+    (loss,) = refusal["restore"]["losses"]
+    assert (loss["table"], loss["rows_now"], loss["rows_in_backup"]) == ("public.orders", 11, 1000)
+
+
+def test_nobody_confirms_another_backup(evidence: Callable[[str], Any]) -> None:
+    assert "it is backup 20200101T000000Z that was confirmed" in evidence("another")["msg"]
+
+
+def test_a_refusal_changes_nothing(evidence: Callable[[str], Any]) -> None:
+    assert sorted(evidence("databases")["names"]) == ["app", "postgres", "template0", "template1"]
+
+
+def test_what_was_lost_is_in_the_evidence(evidence: Callable[[str], Any], replaced: str) -> None:
+    restored = evidence("restored")
+    assert [loss["table"] for loss in restored["losses"]] == ["public.orders"]
+    assert restored["replaced"] == replaced
