@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - sluice.release._attributes.action_plugin
   - sluice.release._postgres
   - sluice.release._postgres.admin
+  - sluice.release._postgres.identity
   - sluice.release._progress
 options:
   database_url:
@@ -44,7 +45,8 @@ options:
   backup_id:
     description:
       - Name of the backup, or V(latest).
-      - V(latest) passes over backups whose manifest cannot be trusted, with a warning.
+      - V(latest) is the newest of O(of_database). It passes over backups whose manifest cannot be trusted, with a
+        warning.
     type: str
     required: true
   of_database:
@@ -198,9 +200,11 @@ from ansible_collections.sluice.release.plugins.module_utils._argspec import PRO
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import (
     ADMIN,
+    IDENTITY,
     TOOLS,
     admin_url,
     database_url,
+    key,
     means,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import RestoreOptions, restore_backup
@@ -216,6 +220,7 @@ def options(params: Mapping[str, Any]) -> RestoreOptions:
         of_database=params["of_database"] or url.database,
         make_roles=params["globals"],
         drain=params["drain_timeout"],
+        key=key(params),
         **{name: params[name] for name in NAMES},
     )
 
@@ -225,6 +230,7 @@ def main() -> None:
         argument_spec={
             **TOOLS,
             **ADMIN,
+            **IDENTITY,
             **PROGRESS,
             "database_url": {"type": "str", "required": True, "no_log": True},
             "backup_id": {"type": "str", "required": True},

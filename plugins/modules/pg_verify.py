@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - sluice.release._attributes.action_plugin
   - sluice.release._postgres
   - sluice.release._postgres.admin
+  - sluice.release._postgres.identity
   - sluice.release._progress
 attributes:
   check_mode:
@@ -49,7 +50,8 @@ options:
   level:
     description:
       - V(manifest) finds every change of any file of the backup since it was made, to the bit, and every missing or
-        additional file. It needs neither tools nor a server. It does not find damage from before the checksums.
+        additional file. It needs neither tools nor a server nor a key. It does not find damage from before the
+        checksums.
       - V(archive) also decompresses the archive to its end and finds every table in it. So it also finds an archive
         that was cut off or cannot be read, whenever that happened; it does not know whether the rows are right.
       - V(restore) also restores it, and compares the rows of every table, the large objects, the sequences and all
@@ -99,6 +101,12 @@ EXAMPLES = r"""
     bin_path: /usr/lib/postgresql/17/bin
     scratch: embedded
     scratch_user: nobody
+
+- name: Restore the newest backup, which is encrypted
+  sluice.release.pg_verify:
+    database_url: "{{ sluice_database_url }}"
+    path: /var/lib/sluice/dealradarus/backups
+    identity: /root/.config/age/backup.key
 
 - name: Read the newest backup to its end
   sluice.release.pg_verify:
@@ -160,7 +168,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._embedded import Throwaway
-from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import ADMIN, TOOLS, admin_url, means
+from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import (
+    ADMIN,
+    IDENTITY,
+    TOOLS,
+    admin_url,
+    key,
+    means,
+)
 from ansible_collections.sluice.release.plugins.module_utils.postgres._store import LATEST, LEVELS
 from ansible_collections.sluice.release.plugins.module_utils.postgres._verify import VerifyOptions, verify_backup
 
@@ -170,7 +185,8 @@ NAMES = ("path", "backup_id", "level", "bin_path", "timeout", "jobs")
 def options(params: Mapping[str, Any]) -> VerifyOptions:
     embedded = params["scratch"] == "embedded"
     own = Throwaway(params["scratch_user"], params["scratch_path"], params["bin_path"]) if embedded else None
-    return VerifyOptions(admin=admin_url(params), throwaway=own, **{name: params[name] for name in NAMES})
+    known = {name: params[name] for name in NAMES}
+    return VerifyOptions(admin=admin_url(params), throwaway=own, key=key(params), **known)
 
 
 def main() -> None:
@@ -178,6 +194,7 @@ def main() -> None:
         argument_spec={
             **TOOLS,
             **ADMIN,
+            **IDENTITY,
             **PROGRESS,
             "database_url": {"type": "str", "no_log": True},
             "backup_id": {"type": "str", "default": LATEST},

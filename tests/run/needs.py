@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
-STAMP = VENV / ".requirements.sha256"
+S3_VENV = ROOT / "build" / "s3"
+S3_REQUIREMENTS = ROOT / "requirements" / "s3.txt"
 CHECKOUT = ROOT / "build" / "checkout"
 COLLECTIONS = ROOT / "build" / "collections"
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -64,19 +65,33 @@ def call(*command: str, timeout: float = 600.0, cwd: Path = ROOT) -> str:
 
 def make_venv() -> None:
     """Make .venv from the locked requirements when it is missing or the lock changed."""
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text().strip() == wanted:
+    _make_venv(VENV, REQUIREMENTS)
+
+
+def make_s3_venv() -> Path:
+    """Make the environment of a host that copies to S3, with an S3 for it; path of its interpreter."""
+    # botocore is large, and little of it is imported.
+    _make_venv(S3_VENV, S3_REQUIREMENTS, "--no-compile")
+    return S3_VENV / "bin" / "python"
+
+
+def _make_venv(venv: Path, requirements: Path, *more: str) -> None:
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    stamp = venv / ".requirements.sha256"
+    if stamp.exists() and stamp.read_text().strip() == wanted:
         return
+    name = venv.relative_to(ROOT)
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:2]))
         raise SetupError(
-            f"Cannot make .venv: this is Python {found}. The lock is made for 3.11: run make PYTHON=python3.11."
+            f"Cannot make {name}: this is Python {found}. The lock is made for 3.11: run make PYTHON=python3.11."
         )
-    print("Installing requirements/dev.txt into .venv ...", flush=True)
-    if not (VENV / "bin" / "pip").exists():
-        call(sys.executable, "-m", "venv", str(VENV))
-    call(str(VENV / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r", str(REQUIREMENTS), timeout=1800)
-    STAMP.write_text(f"{wanted}\n")
+    print(f"Installing requirements/{requirements.name} into {name} ...", flush=True)
+    if not (venv / "bin" / "pip").exists():
+        call(sys.executable, "-m", "venv", str(venv))
+    install = ["install", "--quiet", "--require-hashes", *more, "-r", str(requirements)]
+    call(str(venv / "bin" / "pip"), *install, timeout=1800)
+    stamp.write_text(f"{wanted}\n")
 
 
 def project_files() -> list[str]:

@@ -235,6 +235,13 @@ def test_a_lock_fits_the_project(lock: str, extras: list[str]) -> None:
         assert requirement.specifier.contains(version), f"{lock} has {requirement.name} {version}, not {requirement}"
 
 
+def test_the_lock_of_what_copies_to_s3_fits_its_group() -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["s3"]
+    versions = locked("s3.txt")
+    for requirement in map(Requirement, group):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
 def test_the_locks_agree() -> None:
     lab, dev = locked("lab.txt"), locked("dev.txt")
     assert lab == {name: dev.get(name) for name in lab}

@@ -19,6 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres import _da
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database, DatabaseError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import Tools
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import NO_KEY, Key, check_key
 from ansible_collections.sluice.release.plugins.module_utils.postgres._losses import Loss, losses, read_present
 from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import GLOBALS
 from ansible_collections.sluice.release.plugins.module_utils.postgres._roles import (
@@ -40,6 +41,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._verify im
     check_files,
     differences_of,
     fitting_tools,
+    opened,
     read_inventory,
     read_roles,
     restore_into,
@@ -79,6 +81,7 @@ class RestoreOptions:
     bin_path: Optional[str] = None
     timeout: Optional[float] = None
     jobs: int = 2
+    key: Key = NO_KEY
 
 
 @dataclass(frozen=True)
@@ -100,15 +103,17 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
     started = time.monotonic()
     live = options.url.database
     doing = f"restore backup {options.backup_id} as database {live}"
-    backup = _store.resolve(options.path, options.backup_id, means.warn)
+    backup = _store.resolve(options.path, options.backup_id, means.warn, options.of_database)
     if backup.manifest.database != options.of_database:
         raise SluiceError(
             doing,
             f"it is a backup of database {backup.manifest.database}",
             f"Choose another backup, or set of_database to {backup.manifest.database} if you mean it",
         )
+    if backup.manifest.encryption:
+        check_key(backup.manifest.encryption, options.key, backup.id)
     now = datetime.now(timezone.utc)
-    with using(backup, "restore", means), means.connect(options.admin) as admin:
+    with using(backup, "restore", means), means.connect(options.admin) as admin, contextlib.ExitStack() as stack:
         tools = fitting_tools(backup, admin, options.bin_path, means, doing)
         there = _databases.exists(admin, live)
         if there and backup.manifest.schemas is not None:
@@ -118,6 +123,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
                 "Choose a backup of the whole database, or restore it under another name",
             )
         check_files(backup)
+        backup = stack.enter_context(opened(backup, options.key, means, options.timeout))
         check_archive(backup, tools, means, options.timeout)
         place = _prepare(options, means, admin, tools, backup, _replaced.new_name(admin, live, now) if there else None)
         lost = _losses(options.url, backup, means) if there else []

@@ -44,6 +44,14 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._dump impo
     run_tool,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._embedded import Throwaway, throwaway_server
+from ansible_collections.sluice.release.plugins.module_utils.postgres._encryption import (
+    NO_KEY,
+    BrokenError,
+    Key,
+    check_key,
+    decrypted,
+    plain_name,
+)
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
     database_size,
     list_tables,
@@ -96,6 +104,7 @@ class VerifyOptions:
     bin_path: Optional[str] = None
     timeout: Optional[float] = None
     jobs: int = 2
+    key: Key = NO_KEY
 
 
 def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
@@ -111,6 +120,8 @@ def verify_backup(options: VerifyOptions, means: Means) -> dict[str, Any]:
     except SluiceError as error:
         error.fields.update(backup_id=options.backup_id, level=level, verified=False, differences=[])
         raise
+    if level != "manifest" and backup.manifest.encryption:
+        check_key(backup.manifest.encryption, options.key, backup.id)
     with using(backup, "verify", means):
         differences: list[Difference] = []
         failure: Optional[DamageError] = None
@@ -157,11 +168,12 @@ class DamageError(SluiceError):
 def _prove(backup: Backup, level: str, options: VerifyOptions, means: Means) -> list[Difference]:
     if level == "restore":
         with _scratch_server(backup, options, means) as url, means.connect(url) as admin:
-            return _restore_and_compare(backup, admin, options, means)
+            return _check_and_restore(backup, admin, options, means)
     check_files(backup)
     if level == "archive":
         tools = find_tools(backup.manifest.tool_major * 10000, options.bin_path, means.runner)
-        check_archive(backup, tools, means, options.timeout)
+        with opened(backup, options.key, means, options.timeout) as plain:
+            check_archive(plain, tools, means, options.timeout)
     return []
 
 
@@ -207,6 +219,28 @@ def check_files(backup: Backup) -> None:
         raise DamageError(backup, found)
 
 
+@contextlib.contextmanager
+def opened(backup: Backup, key: Key, means: Means, timeout: Optional[float]) -> Iterator[Backup]:
+    """Decrypt a backup for as long as the block lasts; one in plain text is yielded as it is.
+
+    Raises DamageError when a file is at fault, and SluiceError when the key is.
+    """
+    encryption, files = backup.manifest.encryption, backup.manifest.files
+    if encryption is None:
+        yield backup
+        return
+    sizes = {name: file.size for name, file in files.items()}
+    plain = {plain_name(name, encryption): file for name, file in files.items()}
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(
+                decrypted(backup.path, sizes, encryption, key, means.runner, timeout, means.progress.update)
+            )
+        except BrokenError as error:
+            raise DamageError(backup, {error.name: error.cause}) from error
+        yield replace(backup, path=place, manifest=replace(backup.manifest, files=plain))
+
+
 def check_archive(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> None:
     """Read the archive to its end and look for every table in its table of contents. Raises DamageError."""
     doing = f"trust backup {backup.id}"
@@ -237,11 +271,18 @@ def read_roles(backup: Backup, tools: Tools, means: Means, timeout: Optional[flo
     return named_roles(run_tool(means.unredacted, argv, doing, timeout=timeout).stdout)
 
 
-def _restore_and_compare(backup: Backup, admin: Database, options: VerifyOptions, means: Means) -> list[Difference]:
+def _check_and_restore(backup: Backup, admin: Database, options: VerifyOptions, means: Means) -> list[Difference]:
     doing = f"restore backup {backup.id} into a scratch database"
-    manifest = backup.manifest
     tools = fitting_tools(backup, admin, options.bin_path, means, doing)
     check_files(backup)
+    with opened(backup, options.key, means, options.timeout) as plain:
+        return _restore_and_compare(plain, admin, tools, options, means, doing)
+
+
+def _restore_and_compare(
+    backup: Backup, admin: Database, tools: Tools, options: VerifyOptions, means: Means, doing: str
+) -> list[Difference]:
+    manifest = backup.manifest
     check_archive(backup, tools, means, options.timeout)
     absent = sorted(read_roles(backup, tools, means, options.timeout) - known_roles(admin))
     properties = manifest.properties
