@@ -168,11 +168,12 @@ def test_a_damaged_backup_touches_nothing(shop: Shop, spoiled: str) -> None:
 
 
 def test_the_backup_of_another_database_is_refused_unless_it_is_meant(shop: Shop) -> None:
-    shop.backup()
+    shop.backup(backup_id="b")
     other = f"{shop.name}_other"
     shop.query(f"CREATE DATABASE {other}", "postgres")
     url = shop.server.url_of(other)
-    assert f"it is a backup of database {shop.name}" in shop.restore(database_url=url)["msg"]
+    assert f"it is a backup of database {shop.name}" in shop.restore(database_url=url, backup_id="b")["msg"]
+    assert shop.restore(database_url=url)["msg"].startswith("Cannot find the latest backup: there is none")
     assert shop.restore(database_url=url, of_database=shop.name)["restored"]["database"] == other
     assert shop.query("SELECT count(*) FROM orders", other) == [(3000,)]
 
