@@ -23,10 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from ansible_collections.sluice.release.plugins.module_utils.postgres._client import DatabaseError
-from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 from ansible_collections.sluice.release.plugins.module_utils.postgres.info._gather import KEYS, SUBJECTS
-from ansible_collections.sluice.release.plugins.module_utils.postgres.info._session import UnreadableError, looking
 from ansible_collections.sluice.release.plugins.modules import pg_info
 
 if TYPE_CHECKING:
@@ -364,32 +361,6 @@ def test_nothing_is_waited_for_and_nothing_is_written(looked: Looked) -> None:
         "migrations": "another session has locked it for longer than 1 s",
         "public.none": 'relation "public.none" does not exist',
     }
-
-
-def test_a_session_is_left_as_it_was_found(looked: Looked) -> None:
-    names = ("statement_timeout", "lock_timeout", "search_path", "row_security", "jit", "transaction_read_only")
-    settings = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
-    with looking(parse_url(looked.server.url_of(looked.name)), 5.0, 5.0) as session:
-        before = session._database.rows(settings)
-        assert session.rows(settings) != before
-        with pytest.raises(UnreadableError, match="division by zero"):
-            session.rows("SELECT 1 / 0")
-        session.select_1_ms()
-        assert session._database.rows(settings) == before
-        assert session.rows("SELECT %s || '%%'", ("x",)) == [("x%",)]
-
-
-def test_a_server_that_goes_silent(postgres: Postgres) -> None:
-    with looking(parse_url(postgres.url), 0.2, 5.0) as session:
-        [(pid,)] = session.rows("SELECT pg_backend_pid()")
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            started = time.monotonic()
-            with pytest.raises(DatabaseError, match="the connection to the server was lost"):
-                session.rows("SELECT 1")
-            assert time.monotonic() - started < 5
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize(
