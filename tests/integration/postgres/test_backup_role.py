@@ -43,6 +43,9 @@ def server(environ, start_response):
         if len(body) > 10000:
             body[len(body) // 2] ^= 1
         environ["wsgi.input"] = io.BytesIO(body)
+        # Or the client, given its checksum back, would find it; not every server keeps that.
+        for name in [name for name in environ if "CHECKSUM" in name]:
+            del environ[name]
     return application(environ, start_response)
 
 run_simple("127.0.0.1", int(sys.argv[1]), server, threaded=True)
@@ -119,7 +122,7 @@ def play(path: Path, python: Path, *tasks: dict[str, Any], **variables: Any) -> 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -163,7 +166,7 @@ def test_an_encrypted_backup_is_copied_to_two_places(
     manifest = shop.manifest(backup_id)
     assert manifest["encryption"] == {"tool": "age", "recipients": [recipient]}
     there = objects(s3)
-    assert set(there) == {f"shop/{backup_id}/{name}" for name in (*manifest["files"], "manifest.json", "verified.json")}
+    assert set(there) == {f"shop/{backup_id}/{name}" for name in (*manifest["files"], "manifest.json")}
     for name, file in manifest["files"].items():
         assert hashlib.sha256(there[f"shop/{backup_id}/{name}"]).hexdigest() == file["sha256"]
     assert json.loads(there[f"shop/{backup_id}/manifest.json"]) == manifest
