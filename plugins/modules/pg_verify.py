@@ -53,7 +53,8 @@ options:
         additional file. It needs neither tools nor a server nor a key. It does not find damage from before the
         checksums.
       - V(archive) also decompresses the archive to its end and finds every table in it. So it also finds an archive
-        that was cut off or cannot be read, whenever that happened; it does not know whether the rows are right.
+        that was cut off or cannot be read, whenever that happened, as far as its compression tells; it does not know
+        whether the rows are right.
       - V(restore) also restores it, and compares the rows of every table, the large objects, the sequences and all
         definitions with what the source had when the backup was made. So it also finds rows, tables, large objects and
         definitions that are missing, additional or other ones, sequences that are behind, and an archive that does not

@@ -124,7 +124,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
             )
         check_files(backup)
         backup = stack.enter_context(opened(backup, options.key, means, options.timeout))
-        check_archive(backup, tools, means, options.timeout)
+        check_archive(backup, tools, means, options.timeout, restored=not means.check_mode)
         place = _prepare(options, means, admin, tools, backup, _replaced.new_name(admin, live, now) if there else None)
         lost = _losses(options.url, backup, means) if there else []
         if not means.check_mode:
@@ -204,7 +204,7 @@ def _replace(
     with _databases.temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
         target = options.admin.with_database(name)
         restore_into(backup, tools, target, options.jobs, options.timeout, means, doing)
-        found = read_inventory(target, tools, options.timeout, means, doing)
+        found = read_inventory(target, tools, options.timeout, means, doing, options.jobs)
         differences = differences_of(backup, found, tools, admin.server_version, means)
         if differences:
             raise unlike(backup, differences)

@@ -26,6 +26,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._databases
     temporary_prefix,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import (
+    Content,
     Difference,
     Inventory,
     compare,
@@ -53,6 +54,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._encryptio
     plain_name,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import (
+    Table,
     database_size,
     list_tables,
     read_contents,
@@ -241,13 +243,19 @@ def opened(backup: Backup, key: Key, means: Means, timeout: Optional[float]) -> 
         yield replace(backup, path=place, manifest=replace(backup.manifest, files=plain))
 
 
-def check_archive(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> None:
-    """Read the archive to its end and look for every table in its table of contents. Raises DamageError."""
+def check_archive(
+    backup: Backup, tools: Tools, means: Means, timeout: Optional[float], *, restored: bool = False
+) -> None:
+    """Read the archive to its end and look for every table in its table of contents. Raises DamageError.
+
+    With ``restored`` only the latter, for then a restore is to read it.
+    """
     doing = f"trust backup {backup.id}"
     name = backup.manifest.archive
     try:
         listing = run_tool(means.unredacted, list_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
-        run_tool(means.runner, read_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
+        if not restored:
+            run_tool(means.runner, read_argv(tools, backup.dump), doing, timeout=timeout, quiet=True)
     except SluiceError as error:
         raise DamageError(backup, {name: error.cause}) from error
     missing = missing_tables(backup.manifest.inventory.tables, listing.stdout)
@@ -265,10 +273,12 @@ def fitting_tools(backup: Backup, admin: Database, bin_path: Optional[str], mean
 
 
 def read_roles(backup: Backup, tools: Tools, means: Means, timeout: Optional[float]) -> set[str]:
-    """Return the roles that the definitions in an archive name."""
+    """Return the roles that the definitions in an archive name. Raises DamageError."""
     argv = archived_definitions_argv(tools, backup.dump)
-    doing = f"read the definitions in backup {backup.id}"
-    return named_roles(run_tool(means.unredacted, argv, doing, timeout=timeout).stdout)
+    try:
+        return named_roles(run_tool(means.unredacted, argv, "read its definitions", timeout=timeout).stdout)
+    except SluiceError as error:
+        raise DamageError(backup, {backup.manifest.archive: error.cause}) from error
 
 
 def _check_and_restore(backup: Backup, admin: Database, options: VerifyOptions, means: Means) -> list[Difference]:
@@ -283,7 +293,7 @@ def _restore_and_compare(
     backup: Backup, admin: Database, tools: Tools, options: VerifyOptions, means: Means, doing: str
 ) -> list[Difference]:
     manifest = backup.manifest
-    check_archive(backup, tools, means, options.timeout)
+    check_archive(backup, tools, means, options.timeout, restored=True)
     absent = sorted(read_roles(backup, tools, means, options.timeout) - known_roles(admin))
     properties = manifest.properties
     if options.throwaway:
@@ -307,7 +317,7 @@ def _restore_and_compare(
             if _BLAMELESS.search(error.cause):
                 raise
             raise DamageError(backup, {manifest.archive: error.cause}) from error
-        found = read_inventory(target, tools, options.timeout, means, doing)
+        found = read_inventory(target, tools, options.timeout, means, doing, options.jobs)
     return differences_of(backup, found, tools, admin.server_version, means)
 
 
@@ -378,27 +388,60 @@ class _Growth:
         )
 
 
-def read_inventory(target: DatabaseUrl, tools: Tools, timeout: Optional[float], means: Means, doing: str) -> Inventory:
-    """Read all that a restored database holds, in the terms of a manifest. Nobody else may be in it."""
-    with means.connect(target) as database:
-        tables = list_tables(database)
-        contents = read_contents(
-            database,
-            tables,
-            lambda line, done, total: means.progress.update(f"compare {target.database}: {line}", done, total),
-        )
+def read_inventory(
+    target: DatabaseUrl, tools: Tools, timeout: Optional[float], means: Means, doing: str, jobs: int = 1
+) -> Inventory:
+    """Read all that a restored database holds, in the terms of a manifest. Nobody else may be in it.
+
+    ``jobs``: number of sessions over which its tables are read.
+    """
+    with contextlib.ExitStack() as stack:
+        database, *others = (stack.enter_context(means.connect(target)) for _ in range(max(jobs, 1)))
+        tables = _with_sizes(database, list_tables(database))
+        env = stack.enter_context(target.tool_environment())
+        argv = definitions_argv(tools, target.conninfo("sluice verify"))
+        done: dict[int, float] = {}
+        total = sum(table.size for table in tables)
+
+        def read(number: int, session: Database, share: Sequence[Table]) -> dict[str, Content]:
+            def report(line: str, part: float, _total: float) -> None:
+                done[number] = part
+                means.progress.update(f"compare {target.database}: {line}", sum(done.values()), total)
+
+            return read_contents(session, share, report)
+
+        with ThreadPoolExecutor(max_workers=jobs + 1) as pool:
+            schema = pool.submit(run_tool, means.unredacted, argv, doing, env=env, timeout=timeout)
+            shares = _shares(tables, len(others) + 1)
+            rest = [pool.submit(read, number, *one) for number, one in enumerate(zip(others, shares[1:]), start=1)]
+            contents = read(0, database, shares[0])
+            for part in rest:
+                contents.update(part.result())
         large_objects = read_large_objects(database)
-        sequences = read_sequences(database)
-        extensions = read_extensions(database)
-    with target.tool_environment() as env:
-        schema = run_tool(
-            means.unredacted, definitions_argv(tools, target.conninfo("sluice verify")), doing, env=env, timeout=timeout
+        return Inventory(
+            tables=contents,
+            large_objects=large_objects.total,
+            sequences=read_sequences(database),
+            objects=parse_objects(schema.result().stdout),
+            extensions=read_extensions(database),
+            large_object_digests=large_objects.each,
         )
-    return Inventory(
-        tables=contents,
-        large_objects=large_objects.total,
-        sequences=sequences,
-        objects=parse_objects(schema.stdout),
-        extensions=extensions,
-        large_object_digests=large_objects.each,
+
+
+def _with_sizes(database: Database, tables: Sequence[Table]) -> list[Table]:
+    """Give tables their true sizes: of a database that has just been restored there are no estimates yet."""
+    sizes = dict(
+        database.rows(
+            "SELECT o, pg_catalog.pg_table_size(o) FROM pg_catalog.unnest(%s::pg_catalog.oid[]) o",
+            ([table.oid for table in tables],),
+        )
     )
+    return [replace(table, size=sizes[table.oid] or 0) for table in tables]
+
+
+def _shares(tables: Sequence[Table], number: int) -> list[list[Table]]:
+    """Divide tables into parts of about the same size."""
+    parts: list[list[Table]] = [[] for _ in range(number)]
+    for table in sorted(tables, key=lambda one: one.size, reverse=True):
+        min(parts, key=lambda part: sum(one.size for one in part)).append(table)
+    return parts
