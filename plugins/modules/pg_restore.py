@@ -184,7 +184,7 @@ losses:
         time:
           description: The time, in UTC where the column has a time zone.
           type: str
-          sample: 2026-11-22 02:14:59.123+00
+          sample: '2026-11-22 02:14:59.123+00'
 seconds:
   description: Seconds that it took.
   returned: success

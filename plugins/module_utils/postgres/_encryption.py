@@ -309,36 +309,37 @@ def _said(completed: Completed) -> str:
 @contextlib.contextmanager
 def _private_directory(root: str, backup_id: str) -> Iterator[str]:
     """Make a directory that is removed when the block ends, and locked until then: see remove_leftovers."""
+    path, lock = _make_locked(root, backup_id)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
+
+
+def _make_locked(root: str, backup_id: str) -> tuple[str, int]:
     while True:
         path = tempfile.mkdtemp(prefix=f".{backup_id}.", suffix=PLAIN, dir=root)
-        with _locked(path) as mine:
-            # Somebody who cleared away leftovers may have had it between the two.
-            if not mine or not os.path.isdir(path):
-                continue
-            try:
-                yield path
-            finally:
-                shutil.rmtree(path, ignore_errors=True)
-            return
+        lock = _lock(path)
+        if lock is not None:
+            if os.path.isdir(path):
+                return path, lock
+            # Somebody who cleared away leftovers had it between the two.
+            os.close(lock)
 
 
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[bool]:
-    """Hold a lock on a directory; the kernel frees it with the process. Yields whether it is ours."""
+def _lock(path: str) -> Optional[int]:
+    """Lock a directory; the kernel frees it with the process. Returns what to close, None when another has it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        yield False
-        return
+        return None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
-    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         os.close(descriptor)
+        return None
+    return descriptor
 
 
 def remove_leftovers(root: str) -> None:
@@ -347,9 +348,10 @@ def remove_leftovers(root: str) -> None:
         for name in os.listdir(root):
             if name.startswith(".") and name.endswith(PLAIN):
                 path = os.path.join(root, name)
-                with _locked(path) as mine:
-                    if mine:
-                        shutil.rmtree(path, ignore_errors=True)
+                lock = _lock(path)
+                if lock is not None:
+                    shutil.rmtree(path, ignore_errors=True)
+                    os.close(lock)
 
 
 @contextlib.contextmanager

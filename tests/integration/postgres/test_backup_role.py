@@ -113,6 +113,7 @@ def play(path: Path, python: Path, *tasks: dict[str, Any], **variables: Any) -> 
         "ANSIBLE_ASYNC_DIR": str(path / "async"),
         "ANSIBLE_CONFIG": str(path / "ansible.cfg"),
         "ANSIBLE_INJECT_FACT_VARS": "false",
+        "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_NOCOLOR": "1",
     }
     done = subprocess.run(
