@@ -25,7 +25,7 @@ options:
     type: float
     default: 3600.0
 requirements:
-  - PostgreSQL 13 or newer
+  - PostgreSQL 14 or newer
   - C(pg_dump) and C(pg_restore) of the server's version
   - psycopg2
 """

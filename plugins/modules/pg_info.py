@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - sluice.release._attributes.action_group
   - sluice.release._attributes.action_plugin
 requirements:
-  - PostgreSQL 13 or newer
+  - PostgreSQL 14 or newer
   - psycopg2
 options:
   database_url:

@@ -26,8 +26,8 @@ try:
 except ImportError:
     PSYCOPG2_IMPORT_ERROR = traceback.format_exc()
 
-# The oldest server with DROP DATABASE ... WITH (FORCE).
-_OLDEST_SERVER = 130000
+# The oldest server with hash_record_extended.
+_OLDEST_SERVER = 140000
 
 # What a row looks like as text depends on every one of these, and so does what a session may see. Both sides of every
 # comparison have the same ones. Timeouts that someone set for the application must not end a backup.
@@ -105,7 +105,7 @@ class PsycopgDatabase:
         self.server_version = self._connection.server_version
         if self.server_version < _OLDEST_SERVER:
             self.close()
-            raise SluiceError(f"use {url.shown}", "its server is older than PostgreSQL 13", "Upgrade the server")
+            raise SluiceError(f"use {url.shown}", "its server is older than PostgreSQL 14", "Upgrade the server")
         if settings is None:
             settings = {**_SESSION, **({"transaction_timeout": "0"} if self.server_version >= 170000 else {})}
         for name, value in settings.items():

@@ -14,8 +14,27 @@ from typing import Any
 # Tables whose rows pg_dump dumps. Partitioned tables hold no rows of their own, materialised views are computed
 # again at a restore, and what belongs to an extension comes from CREATE EXTENSION. The size is an estimate: to know it,
 # pg_table_size would wait for whoever holds the table.
+#
+# Last come the columns as the digest reads them. The usual types are hashed as they are, or by their bytes, which takes
+# less than half of the time that their text takes. By their bytes those whose own hash is blind: to the sign of a
+# numeric and to its zeros, and to what distinguishes 1 from 2^32. All others as text: the hash of an enum changes with
+# a restore, json has none, and so on.
 TABLES_SQL = """
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relpages * 8192::pg_catalog.int8, c.oid
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relpages * 8192::pg_catalog.int8, c.oid,
+    (SELECT pg_catalog.array_agg(pg_catalog.format(CASE
+         WHEN a.atttypid = 'int8'::pg_catalog.regtype THEN 'pg_catalog.int8send("sluice row".%I)'
+         WHEN a.atttypid = 'timestamp'::pg_catalog.regtype THEN 'pg_catalog.timestamp_send("sluice row".%I)'
+         WHEN a.atttypid = 'timestamptz'::pg_catalog.regtype THEN 'pg_catalog.timestamptz_send("sluice row".%I)'
+         WHEN a.atttypid = 'numeric'::pg_catalog.regtype THEN 'pg_catalog.numeric_send("sluice row".%I)'
+         WHEN a.atttypid = ANY('{bool,bytea,date,int2,int4,name,oid,uuid}'::pg_catalog.regtype[])
+             THEN '"sluice row".%I'
+         WHEN a.atttypid = ANY('{text,varchar}'::pg_catalog.regtype[])
+             OR (a.atttypid = 'bpchar'::pg_catalog.regtype AND a.atttypmod > 0)
+             THEN '"sluice row".%I COLLATE "C"'
+         WHEN a.atttypid = 'bpchar'::pg_catalog.regtype
+             THEN 'ROW("sluice row".%I)::pg_catalog.text COLLATE "C"' -- a cast alone takes spaces off
+         ELSE '"sluice row".%I::pg_catalog.text COLLATE "C"' END, a.attname) ORDER BY a.attnum)
+     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
@@ -66,20 +85,24 @@ ORDER BY oid
 """
 
 
-def digest_columns() -> str:
+def digest_columns(columns: Sequence[str]) -> str:
     """Return the two columns of a query over ``"sluice row"``: the number of rows and the digest of their content.
 
-    A sum over a 64-bit hash of each row as text: it needs no order and no key, counts duplicates, and runs in parallel.
-    It finds accidents; against an attacker stands the SHA-256 of the files. The alias has a space, because a column of
-    the same name as the alias would be read instead of the row.
+    A sum over a 64-bit hash of each row: it needs no order and no key, counts duplicates, and runs in parallel. It
+    finds accidents; against an attacker stands the SHA-256 of the files. ``columns`` as of TABLES_SQL.
+
+    The hash of a record is linear in those of its columns: summed up, two rows that have swapped a value would look the
+    same. So it is hashed once more. PostgreSQL distributes rows over partitions by these very hashes, so they do not
+    change from version to version.
     """
-    row = 'pg_catalog.hashtextextended("sluice row"::pg_catalog.text COLLATE "C", 0)'
+    record = f"pg_catalog.hash_record_extended(ROW({', '.join(columns)}), 0)"
+    row = f'pg_catalog.hashtextextended({record}::pg_catalog.text COLLATE "C", 0)'
     return f"pg_catalog.count(*), COALESCE(pg_catalog.sum({row}), 0)"
 
 
-def digest_sql(table: str) -> str:
+def digest_sql(table: str, columns: Sequence[str]) -> str:
     """Return the statement for the number of rows of a table, which is quoted already, and their digest."""
-    return f'SELECT {digest_columns()} FROM ONLY {table} AS "sluice row"'  # noqa: S608
+    return f'SELECT {digest_columns(columns)} FROM ONLY {table} AS "sluice row"'  # noqa: S608
 
 
 def sequences_sql(names: Sequence[str]) -> str:

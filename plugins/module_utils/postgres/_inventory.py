@@ -48,11 +48,15 @@ class DisturbedError(SluiceError):
 
 @dataclass(frozen=True)
 class Table:
-    """A table to read. ``name`` is quoted where it has to be; ``size`` in bytes, estimated, for progress."""
+    """A table to read. ``name`` is quoted where it has to be; ``size`` in bytes, estimated, for progress.
+
+    ``columns``: as the digest reads them, see TABLES_SQL.
+    """
 
     name: str
     size: int
     oid: int
+    columns: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Snapshot:
 
 def list_tables(database: Database) -> list[Table]:
     """Return the tables whose rows belong into a backup."""
-    return [Table(name, size or 0, oid) for name, size, oid in database.rows(TABLES_SQL)]
+    return [Table(name, size or 0, oid, tuple(columns or ())) for name, size, oid, columns in database.rows(TABLES_SQL)]
 
 
 @contextlib.contextmanager
@@ -133,7 +137,7 @@ def read_contents(
     contents = {}
     for number, table in enumerate(tables, start=1):
         report(f"table {number} of {len(tables)}, {table.name}", done, total)
-        contents[table.name] = _content(database.rows(digest_sql(table.name)))
+        contents[table.name] = _content(database.rows(digest_sql(table.name, table.columns)))
         done += table.size
     return contents
 

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database, DatabaseError
 from ansible_collections.sluice.release.plugins.module_utils.postgres._digest import Content, digest_columns
-from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import list_tables, read_origin
+from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory import Table, list_tables, read_origin
 
 _SNAPSHOT = re.compile(r"(\d+):(\d+):((?:\d+(?:,\d+)*)?)")
 
@@ -118,7 +118,7 @@ def read_present(
     present: dict[str, Optional[Present]] = {}
     for number, table in enumerate(tables, start=1):
         report(number, len(tables), table.name)
-        present[table.name] = _read(database, table.name, condition, columns.get(table.oid, []))
+        present[table.name] = _read(database, table, condition, columns.get(table.oid, []))
     return present
 
 
@@ -139,11 +139,13 @@ def _end(snapshot: str) -> int:
 
 
 def _read(
-    database: Database, table: str, condition: Optional[str], columns: Sequence[tuple[str, str]]
+    database: Database, table: Table, condition: Optional[str], columns: Sequence[tuple[str, str]]
 ) -> Optional[Present]:
     changed = f"pg_catalog.count(*) FILTER (WHERE {condition})" if condition else "NULL"
     newest = [f'pg_catalog.max("sluice row".{quoted})::pg_catalog.text' for _name, quoted in columns]
-    sql = f'SELECT {", ".join([digest_columns(), changed, *newest])} FROM ONLY {table} AS "sluice row"'  # noqa: S608
+    sql = (
+        f'SELECT {", ".join([digest_columns(table.columns), changed, *newest])} FROM ONLY {table.name} AS "sluice row"'  # noqa: S608
+    )
     try:
         [(rows, digest, written, *times)] = database.rows(sql)
     except DatabaseError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.sluice.release.plugins.module_utils._files import fsync_directory, sha256_file
 from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import SetFile
@@ -36,9 +37,10 @@ def bytes_below(path: str) -> int:
 
 def settle(root: str) -> dict[str, SetFile]:
     """Make every file below ``root`` durable and private, and return what a manifest says of it. Raises OSError."""
-    files = {}
-    for name in names_below(root, "."):
-        files[name] = _settle(os.path.join(root, name))
+    names = list(names_below(root, "."))
+    # To wait for the disk and to hash take turns.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        files = dict(zip(names, pool.map(_settle, (os.path.join(root, name) for name in names))))
     for directory, _directories, _files in os.walk(root):
         os.chmod(directory, 0o700)
         fsync_directory(directory)

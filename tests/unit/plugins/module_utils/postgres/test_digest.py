@@ -192,7 +192,9 @@ def test_a_changed_definition_is_found(old: str, new: str, name: str) -> None:
 
 def test_the_row_cannot_be_mistaken_for_a_column() -> None:
     # An alias is hidden by a column of the same name; few columns have a space in it.
-    assert digest_sql("public.t").endswith('FROM ONLY public.t AS "sluice row"')
+    sql = digest_sql("public.t", ['"sluice row".a', '"sluice row".b::pg_catalog.text COLLATE "C"'])
+    assert sql.endswith('FROM ONLY public.t AS "sluice row"')
+    assert 'ROW("sluice row".a, "sluice row".b::pg_catalog.text COLLATE "C")' in sql
     assert sequences_sql(["a.b", "c.d"]).count(" UNION ALL ") == 1
 
 
