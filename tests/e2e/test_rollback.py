@@ -86,7 +86,8 @@ def test_level_3_puts_the_database_back_too(upgraded: World, kept: set[str]) -> 
     before = upgraded.databases()
     write_deal(upgraded, "written since the backup")
 
-    run = upgraded.play("rollback", variables={"rollback_level": 3})
+    # Whether the release has applied migrations that could be taken back depends on the tests before.
+    run = upgraded.play("rollback", variables={"rollback_level": 3, "rollback_revert": False})
     assert run.status == 0, run.output
     upgraded.assert_serves("1.0.0")
     assert deals(upgraded, "written since the backup") == 0
