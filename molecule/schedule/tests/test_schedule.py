@@ -61,5 +61,6 @@ def test_a_failure_is_a_failed_unit_and_is_told(host: Host) -> None:
 
 
 def test_what_is_no_calendar_is_refused_and_leaves_nothing(host: Host, evidence: Callable[[str], Any]) -> None:
-    assert evidence("refusal")["said"].startswith("Cannot schedule backup: Failed to parse calendar specification 'every ")
+    said = evidence("refusal")["said"]
+    assert said.startswith("Cannot schedule backup: Failed to parse calendar specification 'every so often'")
     assert not [name for name in host.file("/etc/systemd/system").listdir() if name.startswith("sluice-other")]
