@@ -60,8 +60,7 @@ def test_a_new_role_gets_all_that_is_said_of_it() -> None:
     made = statements_for(parse_globals(GLOBALS), ["app", "app owner"], {"postgres"})
     assert made == [
         "CREATE ROLE app;",
-        "ALTER ROLE app WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN"
-        " PASSWORD 'SCRAM-SHA-256$4096:a;b''c';",
+        "ALTER ROLE app WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN PASSWORD 'SCRAM-SHA-256$4096:a;b''c';",
         "COMMENT ON ROLE app IS 'it''s\nthe app;';",
         'CREATE ROLE "app owner";',
         'ALTER ROLE "app owner" WITH NOSUPERUSER NOLOGIN;',
