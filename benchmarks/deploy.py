@@ -20,6 +20,15 @@ from benchmarks.playbooks import deploy, playbook
 
 HERE = Path(__file__).resolve().parent
 
+# Tasks that run on the controller alone and start no process on a host.
+CONTROLLER_ACTIONS = frozenset(
+    {
+        f"ansible.builtin.{name}"
+        for name in ("assert", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+    }
+    | {f"sluice.release.release_{name}" for name in ("barrier", "outcome", "plan")}
+)
+
 
 def plain(lab: Lab, facts: Facts, version: str, port: int, directory: Path) -> float:
     """Deploy a version by the script; return seconds."""
@@ -44,13 +53,27 @@ def forget_artifacts(lab: Lab, version: str) -> None:
         subprocess.run(["rm", "-rf", str(path)], check=True)
 
 
-def idle_task_seconds(lab: Lab) -> tuple[float, float]:
-    """Return what ansible-playbook costs to start, and what one task costs that runs a module that does nothing."""
+def count_tasks(output: str) -> tuple[int, int]:
+    """Return how many tasks of a run started a module on a host, and how many ended on the controller."""
+    modules = others = 0
+    for line in output.splitlines():
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("_event") == "v2_runner_on_ok":
+            for result in event["hosts"].values():
+                local = result["action"] in CONTROLLER_ACTIONS
+                modules, others = modules + (not local), others + local
+    return modules, others
+
+
+def idle_task_seconds(lab: Lab) -> tuple[float, float, float]:
+    """Return what ansible-playbook costs to start, and what a task costs that does nothing: by a module, without."""
     inventory = "localhost ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}\n"
 
-    def run(tasks: int) -> float:
+    def run(action: str, arguments: dict[str, str], tasks: int) -> float:
         with tempfile.TemporaryDirectory() as directory:
-            play = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.ping": None}] * tasks}]
+            play = [
+                {"hosts": "all", "gather_facts": False, "tasks": [{f"ansible.builtin.{action}": arguments}] * tasks}
+            ]
             Path(directory, "play.yml").write_text(json.dumps(play))
             Path(directory, "hosts").write_text(inventory)
             status, seconds, output = playbook(lab, "-i", f"{directory}/hosts", f"{directory}/play.yml")
@@ -58,15 +81,16 @@ def idle_task_seconds(lab: Lab) -> tuple[float, float]:
                 raise SystemExit(f"Cannot measure an idle task.\n{output[-2000:]}")
             return seconds
 
-    one, many = run(1), run(31)
-    each = (many - one) / 30
-    return one - each, each
+    one, many = run("ping", {}, 1), run("ping", {}, 31)
+    module = (many - one) / 30
+    other = (run("set_fact", {"nothing": ""}, 31) - run("set_fact", {"nothing": ""}, 1)) / 30
+    return one - module, module, other
 
 
 def measure(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
     """Deploy by turns with Sluice and with the script."""
     quick = ("-e", "gate_duration=2")
-    sluice, script, tasks = [], [], 0
+    sluice, script = [], []
     port = free_ports(1)[0]
     with tempfile.TemporaryDirectory() as directory:
         deploy(lab, "1.0.0", *quick)
@@ -74,22 +98,24 @@ def measure(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
         for number in range(rounds):
             version = ("1.1.0", "1.0.0")[number % 2]
             forget_artifacts(lab, version)
-            seconds, output = deploy(lab, version, *quick, raw=True)
+            seconds, output = deploy(lab, version, *quick, events=True)
             sluice.append(seconds)
-            tasks = output.count("\nok: [") + output.count("\nchanged: [")
             script.append(plain(lab, facts, version, port, Path(directory)))
         stop = {**clean_environment(lab), "PM2_HOME": str(lab.pm2_home)}
         subprocess.run(["pm2", "-s", "delete", "plain"], env=stop, check=True)
-    start, each = idle_task_seconds(lab)
+    start, module, other = idle_task_seconds(lab)
+    modules, others = count_tasks(output)
     return {
         "sluice_seconds": [round(value, 1) for value in sluice],
         "script_seconds": [round(value, 1) for value in script],
         "ratio_of_medians": round(statistics.median(sluice) / statistics.median(script), 2),
         "ansible": {
             "start_seconds": round(start, 2),
-            "task_seconds": round(each, 3),
-            "tasks": tasks,
-            "seconds": round(start + tasks * each, 1),
+            "module_tasks": modules,
+            "module_task_seconds": round(module, 3),
+            "controller_tasks": others,
+            "controller_task_seconds": round(other, 3),
+            "seconds": round(start + modules * module + others * other, 1),
         },
     }
 
@@ -104,8 +130,9 @@ def render(found: Mapping[str, Any]) -> list[str]:
         f"Sluice {found['sluice_seconds']} s, `plain.sh` {found['script_seconds']} s, by turns:",
         f"**{found['ratio_of_medians']} times** the script, by the medians.",
         "",
-        f"Ansible itself costs about {ansible['seconds']} s of it: {ansible['start_seconds']} s to start, and",
-        f"{ansible['tasks']} tasks of {ansible['task_seconds']} s each (a module that does nothing).",
+        f"Ansible itself costs about {ansible['seconds']} s of it: {ansible['start_seconds']} s to start,",
+        f"{ansible['module_tasks']} tasks with a module of {ansible['module_task_seconds']} s each (one that does",
+        f"nothing), and {ansible['controller_tasks']} without of {ansible['controller_task_seconds']} s each.",
         "The rest is what the script does not do: the backup's proof by restore, the proof of every worker,",
         "the graceful end of the old ones, the gate, the smoke requests, the journal and the report.",
     ]

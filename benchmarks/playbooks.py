@@ -17,11 +17,11 @@ from sluice_lab.lab import Lab, clean_environment
 BIN = Path(sys.executable).parent
 
 
-def playbook(lab: Lab, *arguments: str, raw: bool = False) -> tuple[int, float, str]:
-    """Run ansible-playbook; return its exit status, seconds and output."""
+def playbook(lab: Lab, *arguments: str, events: bool = False) -> tuple[int, float, str]:
+    """Run ansible-playbook; return its exit status, seconds and output: for people, or a line of JSON an event."""
     environment = {**os.environ, "ANSIBLE_CONFIG": str(lab.project / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    if raw:
-        environment["SLUICE_OUTPUT"] = "raw"
+    if events:
+        environment["ANSIBLE_STDOUT_CALLBACK"] = "ansible.posix.jsonl"
     began = time.monotonic()
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), *arguments],
@@ -34,10 +34,10 @@ def playbook(lab: Lab, *arguments: str, raw: bool = False) -> tuple[int, float, 
     return done.returncode, time.monotonic() - began, done.stdout + done.stderr
 
 
-def deploy(lab: Lab, version: str, *more: str, raw: bool = False) -> tuple[float, str]:
+def deploy(lab: Lab, version: str, *more: str, events: bool = False) -> tuple[float, str]:
     """Deploy a version that must succeed; return seconds and output."""
     status, seconds, output = playbook(
-        lab, "deploy.yml", "-l", "lab", "-e", f"release_version={version}", *more, raw=raw
+        lab, "deploy.yml", "-l", "lab", "-e", f"release_version={version}", *more, events=events
     )
     if status != 0:
         raise SystemExit(f"Cannot measure: the deploy of {version} failed.\n{output[-3000:]}")
