@@ -10,8 +10,6 @@ import re
 import resource
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -194,39 +192,6 @@ def test_a_dump_that_cannot_be_written_leaves_nothing(shop: Shop) -> None:
     assert failed["msg"].startswith("Cannot back up postgresql://")
     assert "pg_dump" in failed["msg"]
     assert [path.name for path in shop.path.iterdir()] == ["host.lock"]
-
-
-RUNNER = """
-import sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.sluice.release.plugins.modules import pg_backup
-url, path, bin_path = sys.argv[1:]
-with patch_module_args({"database_url": url, "path": path, "bin_path": bin_path, "backup_id": "killed"}):
-    pg_backup.main()
-"""
-
-
-@pytest.mark.parametrize("delay", [0.0, 0.1, 0.25])
-def test_a_killed_run_leaves_nothing_that_looks_like_a_backup(shop: Shop, delay: float) -> None:
-    shop.query("INSERT INTO users (name) SELECT md5(i::text) FROM generate_series(1, 30000) i")
-    collections = Path(__file__).parents[3] / "collections"
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUNNER, shop.url, str(shop.path), shop.server.bin_path],
-        env={**os.environ, "PYTHONPATH": str(collections)},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 20
-    while not list(shop.path.glob(".killed.*")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(delay)  # different moments of the dump
-    process.send_signal(signal.SIGKILL)
-    killed = process.wait() == -signal.SIGKILL
-    assert shop.what_looks_like_a_backup() == ([] if killed else ["killed"])
-    # The next run clears away and makes the backup under that very name.
-    made = shop.backup(backup_id="killed")
-    assert made["changed"] is killed
-    assert not list(shop.path.glob(".killed.*"))
-    assert shop.verify(backup_id="killed")["verified"] is True
 
 
 def test_a_server_that_goes_half_way_leaves_nothing_and_loses_nothing(

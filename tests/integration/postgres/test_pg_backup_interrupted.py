@@ -91,7 +91,7 @@ def assert_untouched(shop: Shop, before: list[tuple[Any, ...]], made: bool) -> N
     assert content(shop) == before
     assert shop.databases() == {shop.name}
     assert shop.backup(backup_id="b")["changed"] is not made
-    assert shop.verify(backup_id="b", level="archive")["verified"] is True
+    assert shop.verify(backup_id="b", level="manifest")["verified"] is True
     assert sorted(path.name for path in shop.path.iterdir()) == ["b", "host.lock"]
 
 
