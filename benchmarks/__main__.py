@@ -6,7 +6,7 @@
 Run by `make benchmark`. Needs the lab (`make lab`) and nothing else to do on the machine.
 
 deploy    a deploy between 1.0.0 and 1.1.0 against `plain.sh`, by turns; seconds, the ratio of the medians, and what
-          Ansible itself costs: the number of its tasks, times what a task costs that does nothing.
+          Ansible itself costs: the number of its tasks, times what a task of that kind costs that does nothing.
 requests  requests that are lost in upgrades under load, and in automatic rollbacks, at 50 requests a second.
 """
 
@@ -35,14 +35,23 @@ from sluice_lab.lab import Facts, Lab, clean_environment, free_ports
 from sluice_lab.load import Tally, load
 
 RATE = 50
+
+# Tasks that run on the controller alone and start no process on a host.
+CONTROLLER_ACTIONS = frozenset(
+    {
+        f"ansible.builtin.{name}"
+        for name in ("assert", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+    }
+    | {f"sluice.release.release_{name}" for name in ("barrier", "outcome", "plan")}
+)
 BIN = Path(sys.executable).parent
 
 
-def playbook(lab: Lab, *arguments: str, raw: bool = False) -> tuple[int, float, str]:
-    """Run ansible-playbook; return its exit status, seconds and output."""
+def playbook(lab: Lab, *arguments: str, events: bool = False) -> tuple[int, float, str]:
+    """Run ansible-playbook; return its exit status, seconds and output: for people, or a line of JSON an event."""
     environment = {**os.environ, "ANSIBLE_CONFIG": str(lab.project / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    if raw:
-        environment["SLUICE_OUTPUT"] = "raw"
+    if events:
+        environment["ANSIBLE_STDOUT_CALLBACK"] = "ansible.posix.jsonl"
     began = time.monotonic()
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), *arguments],
@@ -55,10 +64,10 @@ def playbook(lab: Lab, *arguments: str, raw: bool = False) -> tuple[int, float, 
     return done.returncode, time.monotonic() - began, done.stdout + done.stderr
 
 
-def deploy(lab: Lab, version: str, *more: str, raw: bool = False) -> tuple[float, str]:
+def deploy(lab: Lab, version: str, *more: str, events: bool = False) -> tuple[float, str]:
     """Deploy a version that must succeed; return seconds and output."""
     status, seconds, output = playbook(
-        lab, "deploy.yml", "-l", "lab", "-e", f"release_version={version}", *more, raw=raw
+        lab, "deploy.yml", "-l", "lab", "-e", f"release_version={version}", *more, events=events
     )
     if status != 0:
         raise SystemExit(f"Cannot measure: the deploy of {version} failed.\n{output[-3000:]}")
@@ -88,13 +97,27 @@ def forget_artifacts(lab: Lab, version: str) -> None:
         subprocess.run(["rm", "-rf", str(path)], check=True)
 
 
-def idle_task_seconds(lab: Lab) -> tuple[float, float]:
-    """Return what ansible-playbook costs to start, and what one task costs that runs a module that does nothing."""
+def count_tasks(output: str) -> tuple[int, int]:
+    """Return how many tasks of a run started a module on a host, and how many ended on the controller."""
+    modules = others = 0
+    for line in output.splitlines():
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("_event") == "v2_runner_on_ok":
+            for result in event["hosts"].values():
+                local = result["action"] in CONTROLLER_ACTIONS
+                modules, others = modules + (not local), others + local
+    return modules, others
+
+
+def idle_task_seconds(lab: Lab) -> tuple[float, float, float]:
+    """Return what ansible-playbook costs to start, and what a task costs that does nothing: by a module, without."""
     inventory = "localhost ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}\n"
 
-    def run(tasks: int) -> float:
+    def run(action: str, arguments: dict[str, str], tasks: int) -> float:
         with tempfile.TemporaryDirectory() as directory:
-            play = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.ping": None}] * tasks}]
+            play = [
+                {"hosts": "all", "gather_facts": False, "tasks": [{f"ansible.builtin.{action}": arguments}] * tasks}
+            ]
             Path(directory, "play.yml").write_text(json.dumps(play))
             Path(directory, "hosts").write_text(inventory)
             status, seconds, output = playbook(lab, "-i", f"{directory}/hosts", f"{directory}/play.yml")
@@ -102,15 +125,16 @@ def idle_task_seconds(lab: Lab) -> tuple[float, float]:
                 raise SystemExit(f"Cannot measure an idle task.\n{output[-2000:]}")
             return seconds
 
-    one, many = run(1), run(31)
-    each = (many - one) / 30
-    return one - each, each
+    one, many = run("ping", {}, 1), run("ping", {}, 31)
+    module = (many - one) / 30
+    other = (run("set_fact", {"nothing": ""}, 31) - run("set_fact", {"nothing": ""}, 1)) / 30
+    return one - module, module, other
 
 
 def measure_deploy(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
     """Deploy by turns with Sluice and with the script."""
     quick = ("-e", "gate_duration=2")
-    sluice, script, tasks = [], [], 0
+    sluice, script = [], []
     port = free_ports(1)[0]
     with tempfile.TemporaryDirectory() as directory:
         deploy(lab, "1.0.0", *quick)
@@ -118,22 +142,24 @@ def measure_deploy(lab: Lab, facts: Facts, rounds: int) -> dict[str, Any]:
         for number in range(rounds):
             version = ("1.1.0", "1.0.0")[number % 2]
             forget_artifacts(lab, version)
-            seconds, output = deploy(lab, version, *quick, raw=True)
+            seconds, output = deploy(lab, version, *quick, events=True)
             sluice.append(seconds)
-            tasks = output.count("\nok: [") + output.count("\nchanged: [")
             script.append(plain(lab, facts, version, port, Path(directory)))
         stop = {**clean_environment(lab), "PM2_HOME": str(lab.pm2_home)}
         subprocess.run(["pm2", "-s", "delete", "plain"], env=stop, check=True)
-    start, each = idle_task_seconds(lab)
+    start, module, other = idle_task_seconds(lab)
+    modules, others = count_tasks(output)
     return {
         "sluice_seconds": [round(value, 1) for value in sluice],
         "script_seconds": [round(value, 1) for value in script],
         "ratio_of_medians": round(statistics.median(sluice) / statistics.median(script), 2),
         "ansible": {
             "start_seconds": round(start, 2),
-            "task_seconds": round(each, 3),
-            "tasks": tasks,
-            "seconds": round(start + tasks * each, 1),
+            "module_tasks": modules,
+            "module_task_seconds": round(module, 3),
+            "controller_tasks": others,
+            "controller_task_seconds": round(other, 3),
+            "seconds": round(start + modules * module + others * other, 1),
         },
     }
 
@@ -198,8 +224,9 @@ def render(results: Mapping[str, Any]) -> str:
             f"Sluice {found['sluice_seconds']} s, `plain.sh` {found['script_seconds']} s, by turns:",
             f"**{found['ratio_of_medians']} times** the script, by the medians.",
             "",
-            f"Ansible itself costs about {ansible['seconds']} s of it: {ansible['start_seconds']} s to start, and",
-            f"{ansible['tasks']} tasks of {ansible['task_seconds']} s each (a module that does nothing).",
+            f"Ansible itself costs about {ansible['seconds']} s of it: {ansible['start_seconds']} s to start,",
+            f"{ansible['module_tasks']} tasks with a module of {ansible['module_task_seconds']} s each (one that does",
+            f"nothing), and {ansible['controller_tasks']} without of {ansible['controller_task_seconds']} s each.",
             "The rest is what the script does not do: the backup's proof by restore, the proof of every worker,",
             "the graceful end of the old ones, the gate, the smoke requests, the journal and the report.",
         ]
