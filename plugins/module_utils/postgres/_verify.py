@@ -396,7 +396,7 @@ def read_inventory(
     ``jobs``: number of sessions over which its tables are read.
     """
     with contextlib.ExitStack() as stack:
-        database, *others = (stack.enter_context(means.connect(target)) for _ in range(max(jobs, 1)))
+        database, *others = (stack.enter_context(means.connect(target)) for _session in range(max(jobs, 1)))
         tables = _with_sizes(database, list_tables(database))
         env = stack.enter_context(target.tool_environment())
         argv = definitions_argv(tools, target.conninfo("sluice verify"))
@@ -441,7 +441,7 @@ def _with_sizes(database: Database, tables: Sequence[Table]) -> list[Table]:
 
 def _shares(tables: Sequence[Table], number: int) -> list[list[Table]]:
     """Divide tables into parts of about the same size."""
-    parts: list[list[Table]] = [[] for _ in range(number)]
+    parts: list[list[Table]] = [[] for _part in range(number)]
     for table in sorted(tables, key=lambda one: one.size, reverse=True):
         min(parts, key=lambda part: sum(one.size for one in part)).append(table)
     return parts
