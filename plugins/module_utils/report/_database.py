@@ -47,7 +47,11 @@ def restore_of(found: Iterable[Found]) -> dict[str, Any] | None:
     """Return the restore of the release, also one that was refused; None without one."""
     for one in found:
         for done in (one.evidence, one.evidence.get("restore"), one.evidence.get("database")):
-            if isinstance(done, Mapping) and isinstance(done.get("restored"), Mapping):
+            if not isinstance(done, Mapping):
+                continue
+            restored = done.get("restored")
+            # An automatic rollback calls the release that it went back to restored as well.
+            if isinstance(restored, Mapping) and restored.get("backup_id"):
                 return _restore(one.host, done)
     return None
 

@@ -84,6 +84,8 @@ def test_a_restore_and_one_that_was_refused() -> None:
     assert by_rollback is not None
     assert by_rollback["losses"] == [LOSS]
     assert restore_of([Found("app1", "rollback", {"level": 3, "database": {"reverted": ["1-a"]}})]) is None
+    taken_back = {"level": 2, "restored": {"version": "1.1.0", "artifact": {}, "config": {}}, "to": "1.1.0"}
+    assert restore_of([Found("app1", "rollback", taken_back)]) is None
     assert restore_of([]) is None
 
 
