@@ -129,7 +129,7 @@ def molecule() -> list[Step]:
 
 def e2e() -> list[Step]:
     # Enough kills for every run of the tests; SLUICE_KILLS=20 make e2e is the whole of it.
-    os.environ.setdefault("SLUICE_KILLS", "6")
+    os.environ.setdefault("SLUICE_KILLS", "4")
     return [pytest("e2e", "tests/e2e", timeout=3600.0)]
 
 
