@@ -6,15 +6,37 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _replaced
 from ansible_collections.sluice.release.plugins.module_utils.postgres._replaced import expired, of_database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._sql import derived_name
 
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
 LONG = "a" * 60
 EARLIER, LATER = "__replaced_20261121T013000Z", "__replaced_20261122T013000Z"
+
+
+@pytest.mark.parametrize(
+    ("database", "taken", "suffix"),
+    [
+        ("shop", 0, LATER),
+        ("shop", 1, f"{LATER}_2"),  # a second restore within the second
+        ("shop", 2, f"{LATER}_3"),
+        (LONG, 1, f"{LATER}_2"),
+    ],
+)
+def test_a_replaced_database_never_gets_a_name_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch, database: str, taken: int, suffix: str
+) -> None:
+    names = {derived_name(database, end) for end in (LATER, f"{LATER}_2")[:taken]}
+    monkeypatch.setattr(_replaced, "exists", lambda _admin, name: name in names)
+    nobody: Any = None
+    name = _replaced.new_name(nobody, database, NOW)
+    assert name == derived_name(database, suffix)
+    assert [found for found, _time in of_database([name], database)] == [name]
 
 
 @pytest.mark.parametrize(
