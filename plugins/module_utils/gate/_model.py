@@ -7,35 +7,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import Any, Optional, Protocol, Union
 
 Value = Optional[Union[float, str]]
 
 
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request. Checks with equal requests share its answers."""
+class Target(Protocol):
+    """What is asked. Checks with equal targets share its answers, and so speak of the same moment."""
 
-    url: str
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str | None = None
-    timeout: float = 5.0
-    """Seconds for the whole exchange."""
-    validate_certs: bool = True
+    def ask(self) -> Any:
+        """Ask once and return the answer, or why there is none, in bounded time. Never raises for what it asks."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """One look at a database. Checks with equal looks share its answers."""
+class Measure(Protocol):
+    """Turns the answers of one target into samples of one check. It sends nothing and waits for nothing."""
 
-    url: str = field(repr=False)
-    subjects: tuple[str, ...]
-    """What is looked at, in the words of pg_info."""
-    timeout: float = 5.0
-    """Seconds to connect, and for each query."""
+    def sample(self, t: float, answer: Any) -> Sample | None:
+        """The sample of the answer to what was asked at ``t``. None: it only prepares the next (a first scrape)."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +66,12 @@ class Check:
 
     name: str
     type: str
-    request: Union[Request, Look]
+    target: Target
     limits: Limits
+    begin: Callable[[Check, float], Measure] = field(repr=False)
+    """Makes what turns answers into samples; called with the Unix time (s) at which the gate begins."""
+    state: str | None = None
+    """In words, the one right state, for a check that knows only right and wrong."""
     unit: str = ""
     weight: float = 1.0
     scale: float = 1.0
@@ -86,23 +80,11 @@ class Check:
     """Seconds that a rate, a ratio, a quantile, a percentile or an availability looks back."""
     min_events: int = 1
     """Events that this window must hold for its value to mean anything."""
-    # http
-    measure: str = "status"
-    expect_status: tuple[int, ...] = (200,)
-    expect_body: tuple[str, str] | None = None
-    """JMESPath expression and the text it must yield."""
-    # prometheus
-    series: Series | None = None
-    over: Series | None = None
-    aggregate: str = "value"
-    quantile: float = 0.95
-    # json: an expression; postgres: a key
-    query: str | None = None
 
     @property
     def is_state(self) -> bool:
         """Whether its values are states (as expected or not) and not quantities."""
-        return self.limits.expect is not None or (self.type == "http" and self.measure == "status")
+        return self.state is not None
 
 
 @dataclass(frozen=True)

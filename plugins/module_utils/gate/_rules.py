@@ -263,10 +263,8 @@ class Judge:
     def threshold(self) -> Value:
         """The limit that a green or red check is measured against."""
         limits = self.limits
-        if limits.expect is not None:
-            return limits.expect
-        if self.check.is_state:
-            return ", ".join(map(str, self.check.expect_status))
+        if self.check.state is not None:
+            return self.check.state
         return next((limit for limit in (limits.crit, limits.warn, limits.target) if limit is not None), None)
 
     def result(self, *, complete: bool) -> dict[str, Any]:

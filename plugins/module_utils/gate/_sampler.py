@@ -3,21 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""The part of a gate that sends and waits. What the answers mean is decided in _measure.py and _rules.py."""
+"""The part of a gate that sends and waits. What the answers mean is decided by the kinds and by _rules.py."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils._http import Fetch, Response, fetch
-from ansible_collections.sluice.release.plugins.module_utils.gate._database import ask_database
-from ansible_collections.sluice.release.plugins.module_utils.gate._measure import Measure, measure_of
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Look, Request, show
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure, Target, show
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import PENDING, RED, Judge, summary, worst_of
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import Settings
 
@@ -29,7 +26,7 @@ class _Answer(NamedTuple):
 
     target: int
     t: float
-    response: Response
+    answer: Any
     through: bool
 
 
@@ -40,8 +37,8 @@ class _Follower:
     measure: Measure
     judge: Judge
 
-    def take(self, t: float, response: Response) -> None:
-        sample = self.measure.sample(t, response)
+    def take(self, t: float, answer: Any) -> None:
+        sample = self.measure.sample(t, answer)
         if sample is not None:
             self.judge.add(sample)
 
@@ -50,24 +47,24 @@ def observe(
     checks: Sequence[Check],
     settings: Settings,
     *,
-    send: Fetch = fetch,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Look at all checks side by side for the whole window and return the gate's result.
 
     It ends early on red (with ``stop_on_red``) and when nothing but readiness was asked and all of it is proven. It
     goes on past ``duration`` while a breach is pending, at most as long as that breach needs to become red or to be
-    over. Every request is bounded by its own timeout, so the last answer is waited for.
+    over. Every target bounds its own answer, so the last answer is waited for.
     """
     started = time.monotonic()
-    followers = [_Follower(measure_of(check, time.time()), Judge(check)) for check in checks]
-    targets = list(_targets(checks))
+    begun = time.time()
+    followers = [_Follower(check.begin(check, begun), Judge(check)) for check in checks]
+    targets = _targets(checks)
     answers: queue.Queue[_Answer | int] = queue.Queue()
     stop = threading.Event()
     # The most that any breach needs to be decided, once the window is over.
     patience = settings.duration + max(check.limits.sustained + check.limits.recover for check in checks)
-    for number, (request, _members) in enumerate(targets):
-        arguments = (number, request, settings, started, patience, answers, stop, send)
+    for number, (target, _members) in enumerate(targets):
+        arguments = (number, target, settings, started, patience, answers, stop)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
 
     judges = [follower.judge for follower in followers]
@@ -84,7 +81,7 @@ def observe(
             running.discard(answer)
             continue
         for member in targets[answer.target][1]:
-            followers[member].take(answer.t, answer.response)
+            followers[member].take(answer.t, answer.answer)
         if answer.through:
             through.add(answer.target)
         if settings.stop_on_red and any(judge.red for judge in judges):
@@ -96,57 +93,36 @@ def observe(
     return summary(judges, elapsed=time.monotonic() - started, complete=complete)
 
 
-def _targets(checks: Sequence[Check]) -> Iterator[tuple[Request | Look, list[int]]]:
-    """The requests to send, each with the checks that it serves.
-
-    One scrape serves every check of the same page: they then speak of the same moment. HTTP checks measure the
-    request itself, so each sends its own.
-    """
-    shared: dict[Request | Look, list[int]] = {}
+def _targets(checks: Sequence[Check]) -> list[tuple[Target, list[int]]]:
+    """What is asked, each with the checks that it serves."""
+    shared: dict[Target, list[int]] = {}
     for number, check in enumerate(checks):
-        if check.type == "http":
-            yield check.request, [number]
-        else:
-            shared.setdefault(check.request, []).append(number)
-    yield from shared.items()
+        shared.setdefault(check.target, []).append(number)
+    return list(shared.items())
 
 
 def _ask(
     number: int,
-    request: Request | Look,
+    target: Target,
     settings: Settings,
     started: float,
     patience: float,
     answers: queue.Queue[_Answer | int],
     stop: threading.Event,
-    send: Fetch,
 ) -> None:
-    """Send one request at every tick until told to stop. A slow answer costs ticks, it never piles up."""
+    """Ask at every tick until told to stop. A slow answer costs ticks, it never piles up."""
     tick = 0
     while not stop.is_set():
         t = time.monotonic() - started
-        response = _answer(request, send)
+        answer = target.ask()
         now = time.monotonic() - started
         tick = max(tick + 1, int(now / settings.interval))
         due = tick * settings.interval
-        answers.put(_Answer(number, t, response, through=settings.duration == 0 or due > settings.duration + 1e-6))
+        answers.put(_Answer(number, t, answer, through=settings.duration == 0 or due > settings.duration + 1e-6))
         if settings.duration == 0 or due > patience + 1e-6:
             break
         stop.wait(max(0.0, due - now))
     answers.put(number)
-
-
-def _answer(request: Request | Look, send: Fetch) -> Response:
-    if isinstance(request, Look):
-        return ask_database(request)
-    return send(
-        request.url,
-        method=request.method,
-        headers=dict(request.headers),
-        body=request.body,
-        timeout=request.timeout,
-        validate_certs=request.validate_certs,
-    )
 
 
 def _proven(judges: Sequence[Judge]) -> bool:

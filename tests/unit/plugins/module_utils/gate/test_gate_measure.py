@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
-from ansible_collections.sluice.release.plugins.module_utils.gate._measure import Measure, measure_of
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Request, Sample, Series
+from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Measure, Sample
+from ansible_collections.sluice.release.plugins.module_utils.gate._schema import CHECK_SPEC
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._postgres import Answer
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._request import Request
 
-REQUEST = Request("http://127.0.0.1/")
+TARGET = Request("http://127.0.0.1/")
 
 
 def answer(body: str = "", status: int = 200, ms: float = 10, error: str | None = None) -> Response:
@@ -21,17 +24,22 @@ def answer(body: str = "", status: int = 200, ms: float = 10, error: str | None 
 
 
 def measure(kind: str, limits: Limits | None = None, **options: Any) -> Measure:
-    return measure_of(Check("it", kind, REQUEST, limits or Limits(crit=5), **options), begun=1000.0)
+    """What measures a check whose own options are these; the common ones come to the check itself."""
+    raw = {name: option.get("default") for name, option in CHECK_SPEC.items()}
+    raw.update(options)
+    begin = KINDS[kind].begin(raw)
+    common = {name: raw[name] for name in ("scale", "window", "min_events")}
+    return begin(Check("it", kind, TARGET, limits or Limits(crit=5), begin, **common), 1000.0)
 
 
-def only(kind: str, response: Response, limits: Limits | None = None, **options: Any) -> Sample:
+def only(kind: str, response: Response | Answer, limits: Limits | None = None, **options: Any) -> Sample:
     sample = measure(kind, limits, **options).sample(0.0, response)
     assert sample is not None
     return sample
 
 
 REFUSED = answer(error="connection refused")
-BODY = {"expect_body": ("release.version", "1.1.0")}
+BODY = {"expect_body": {"query": "release.version", "equals": "1.1.0"}}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +58,8 @@ BODY = {"expect_body": ("release.version", "1.1.0")}
         (answer("{}"), BODY, 200, False, "answered 200, but release.version was null instead of 1.1.0"),
         (answer("<html>"), BODY, 200, False, "answered 200, but its answer is no JSON"),
         (answer("[" * 100_000), BODY, 200, False, "answered 200, but its answer is no JSON"),
-        (answer('{"ok": true}'), {"expect_body": ("ok", "true")}, 200, True, ""),
-        (answer('{"n": 3}'), {"expect_body": ("n", "3")}, 200, True, ""),
+        (answer('{"ok": true}'), {"expect_body": {"query": "ok", "equals": True}}, 200, True, ""),
+        (answer('{"n": 3}'), {"expect_body": {"query": "n", "equals": 3}}, 200, True, ""),
     ],
 )  # fmt: skip
 def test_http_status(response: Response, options: dict[str, Any], value: int, good: bool, note: str) -> None:
@@ -152,18 +160,19 @@ def requests(ok: float, bad: float | None = None) -> Response:
     return answer(text + (f'r_total{{status="500"}} {bad}\n' if bad is not None else ""))
 
 
-BAD, ALL = Series("r_total", {"status": "~5.."}), Series("r_total")
+BAD = {"metric": "r_total", "labels": {"status": "~5.."}}
+ALL: dict[str, Any] = {"metric": "r_total", "labels": {}}
 
 
 def test_ratio_is_in_percent_and_its_first_scrape_no_sample() -> None:
-    it = measure("prometheus", series=BAD, over=ALL, aggregate="ratio")
+    it = measure("prometheus", over=ALL, aggregate="ratio", **BAD)
     assert it.sample(0, requests(1000)) is None
     samples = [it.sample(1, requests(1090, 10)), it.sample(2, requests(1190, 10)), it.sample(3, REFUSED)]
     assert [sample and sample.value for sample in samples] == [10, 5, None]
 
 
 def test_ratio_without_traffic_is_no_data() -> None:
-    it = measure("prometheus", series=BAD, over=ALL, aggregate="ratio", min_events=20)
+    it = measure("prometheus", over=ALL, aggregate="ratio", min_events=20, **BAD)
     it.sample(0, requests(1000, 5))
     quiet, few = it.sample(1, requests(1000, 5)), it.sample(2, requests(1010, 7))
     assert quiet is not None
@@ -173,7 +182,7 @@ def test_ratio_without_traffic_is_no_data() -> None:
 
 
 def test_ratio_across_a_reset_in_the_middle() -> None:
-    it = measure("prometheus", series=BAD, over=ALL, aggregate="ratio", window=100)
+    it = measure("prometheus", over=ALL, aggregate="ratio", window=100, **BAD)
     values = [it.sample(t, requests(*page)) for t, page in enumerate([(1000, 50), (1090, 60), (45, 5), (95, 5)])]
     # (90, 10), then a restart with (45, 5), then (50, 0): 15 errors of 200 requests.
     assert values[3] is not None
@@ -181,7 +190,7 @@ def test_ratio_across_a_reset_in_the_middle() -> None:
 
 
 def test_rate_is_per_second() -> None:
-    it = measure("prometheus", series=ALL, aggregate="rate", window=4)
+    it = measure("prometheus", aggregate="rate", window=4, **ALL)
     for t in range(0, 11, 2):
         sample = it.sample(t, requests(t * 30))
     assert sample is not None
@@ -189,7 +198,7 @@ def test_rate_is_per_second() -> None:
 
 
 def test_a_window_begins_anew_after_the_grace() -> None:
-    it = measure("prometheus", Limits(crit=5, grace=3), series=BAD, over=ALL, aggregate="ratio", window=100)
+    it = measure("prometheus", Limits(crit=5, grace=3), over=ALL, aggregate="ratio", window=100, **BAD)
     pages = [(0, 0), (0, 100), (0, 200), (0, 300), (100, 300), (200, 300)]
     values = [it.sample(t, requests(*page)) for t, page in enumerate(pages)]
     assert [sample and sample.value for sample in values] == [None, 100, 100, None, 0, 0]
@@ -197,14 +206,14 @@ def test_a_window_begins_anew_after_the_grace() -> None:
 
 
 def test_a_misspelt_metric_is_no_zero() -> None:
-    it = measure("prometheus", series=Series("errors_total"), aggregate="rate")
+    it = measure("prometheus", metric="errors_total", aggregate="rate")
     sample = it.sample(0, requests(1))
     assert sample is not None
     assert (sample.value, sample.note) == (None, "its answer has no metric errors_total")
 
 
 def test_a_labelled_metric_that_has_not_occurred_is_zero() -> None:
-    it = measure("prometheus", series=Series("errors_total"), over=ALL, aggregate="ratio")
+    it = measure("prometheus", metric="errors_total", over=ALL, aggregate="ratio")
     text = "# TYPE errors_total counter\n# TYPE r_total counter\nr_total {}\n"
     assert it.sample(0, answer(text.format(0))) is None
     sample = it.sample(1, answer(text.format(10)))
@@ -218,7 +227,7 @@ def histogram(fast: int, everything: int) -> Response:
 
 
 def test_quantile_with_scale() -> None:
-    it = measure("prometheus", Limits(crit=1000), series=Series("d"), aggregate="quantile", quantile=0.5, scale=1000)
+    it = measure("prometheus", Limits(crit=1000), metric="d", aggregate="quantile", quantile=0.5, scale=1000)
     assert it.sample(0, histogram(100, 100)) is None
     sample = it.sample(1, histogram(110, 110))
     assert sample is not None
@@ -228,7 +237,7 @@ def test_quantile_with_scale() -> None:
 @pytest.mark.parametrize(("crit", "value"), [(1000, 1000), (900, 1000), (2000, None)])
 def test_a_quantile_beyond_the_buckets_passes_no_limit_above_them(crit: float, value: float | None) -> None:
     limits = Limits(crit=crit)
-    it = measure("prometheus", limits, series=Series("d"), aggregate="quantile", quantile=0.5, scale=1000)
+    it = measure("prometheus", limits, metric="d", aggregate="quantile", quantile=0.5, scale=1000)
     it.sample(0, answer('d_bucket{le="1"} 0\nd_bucket{le="+Inf"} 0\n'))
     sample = it.sample(1, answer('d_bucket{le="1"} 0\nd_bucket{le="+Inf"} 50\n'))
     assert sample is not None
@@ -237,7 +246,7 @@ def test_a_quantile_beyond_the_buckets_passes_no_limit_above_them(crit: float, v
 
 
 def test_quantile_without_observations_is_no_data() -> None:
-    it = measure("prometheus", series=Series("d"), aggregate="quantile")
+    it = measure("prometheus", metric="d", aggregate="quantile")
     it.sample(0, histogram(5, 5))
     sample = it.sample(1, histogram(5, 5))
     assert sample is not None
@@ -259,12 +268,12 @@ def test_quantile_without_observations_is_no_data() -> None:
     ],
 )
 def test_gauge(response: Response, value: float | None, note: str) -> None:
-    sample = only("prometheus", response, series=Series("g"), scale=2)
+    sample = only("prometheus", response, metric="g", scale=2)
     assert sample.value == value
     assert sample.note.startswith(note)
 
 
-LOOK = '{"used": 3, "ratio": 0.5, "standby": false, "lag": null, "role": "primary", "list": [], "unreadable": %s}'
+LOOK = {"used": 3, "ratio": 0.5, "standby": False, "lag": None, "role": "primary", "list": [], "unreadable": {}}
 
 
 @pytest.mark.parametrize(
@@ -282,13 +291,13 @@ LOOK = '{"used": 3, "ratio": 0.5, "standby": false, "lag": null, "role": "primar
     ],
 )
 def test_postgres(key: str, limits: Limits, value: object, note: str) -> None:
-    sample = only("postgres", answer(LOOK % "{}"), limits, query=key)
+    sample = only("postgres", Answer(LOOK), limits, value=key)
     assert (sample.value, sample.note) == (value, note)
 
 
 def test_postgres_that_does_not_say() -> None:
-    hidden = only("postgres", answer(LOOK % '{"lag": "grant pg_monitor"}'), query="lag")
+    hidden = only("postgres", Answer({**LOOK, "unreadable": {"lag": "grant pg_monitor"}}), value="lag")
     assert (hidden.value, hidden.note) == (None, "lag is not known (grant pg_monitor)")
-    refused = only("postgres", REFUSED, query="used")
+    refused = only("postgres", Answer({}, "connection refused"), value="used")
     assert (refused.value, refused.note) == (None, "could not look at the database (connection refused)")
-    assert only("postgres", answer(LOOK % "{}"), query="ratio", scale=100).value == 50
+    assert only("postgres", Answer(LOOK), value="ratio", scale=100).value == 50

@@ -10,17 +10,24 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Request, Sample, show
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Measure, Sample, show
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import MAX_POINTS, Judge, summary, worst_of
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._request import Request
+
+
+def unmeasured(_check: Check, _begun: float) -> Measure:
+    raise AssertionError("the samples of these tests are given")
+
 
 ERRORS = Check(
     "error_rate_pct",
     "prometheus",
     Request("http://127.0.0.1/metrics"),
     Limits(target=1, warn=2, crit=5, sustained=5),
+    unmeasured,
     unit="%",
 )
-STATE = Check("health", "http", Request("http://127.0.0.1/health"), Limits(sustained=2))
+STATE = Check("health", "http", Request("http://127.0.0.1/health"), Limits(sustained=2), unmeasured, state="200")
 
 
 def limits(check: Check = ERRORS, **changes: Any) -> Check:

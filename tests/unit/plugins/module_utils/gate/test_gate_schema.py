@@ -11,8 +11,18 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Look, Request
-from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, Settings, needs, read
+from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check
+from ansible_collections.sluice.release.plugins.module_utils.gate._schema import (
+    CHECK_SPEC,
+    COMMON,
+    GATE_SPEC,
+    Settings,
+    needs,
+    read,
+)
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._postgres import Look
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._request import Request
 
 HTTP = {"name": "it", "type": "http", "url": "http://127.0.0.1/"}
 JSON = {"name": "it", "type": "json", "url": "http://127.0.0.1/", "query": "a.b", "crit": 1}
@@ -138,15 +148,15 @@ def test_units_and_directions_have_sensible_defaults(raw: dict[str, Any], unit: 
 def test_details_reach_the_check() -> None:
     it = check(
         {
-            **HTTP, "method": "post", "headers": {"A": 1}, "secret_headers": {"B": "x"}, "grace": 0,
+            **HTTP, "method": "post", "headers": {"A": 1}, "secret_headers": {"B": "geheim"}, "grace": 0,
             "expect_body": {"query": "ok", "equals": True},
         },
         duration=10,
         grace=5,
     )  # fmt: skip
-    assert isinstance(it.request, Request)
-    assert (it.request.method, it.request.headers) == ("POST", (("A", "1"), ("B", "x")))
-    assert it.expect_body == ("ok", "true")
+    assert isinstance(it.target, Request)
+    assert (it.target.method, it.target.headers) == ("POST", (("A", "1"), ("B", "geheim")))
+    assert "geheim" not in repr(it)
     assert it.limits.grace == 0
     assert check(HTTP, duration=10, grace=5).limits.grace == 5
     assert read(params(HTTP, duration=10, interval=2, stop_on_red=False))[1] == Settings(10, 2, False)
@@ -173,8 +183,21 @@ def test_checks_of_one_database_share_a_look() -> None:
         {**POSTGRES, "name": "c", "value": "slow_queries_count"},
         {**POSTGRES, "name": "d", "value": "in_recovery", "timeout": 1},
     ]
-    looks = [it.request for it in read(params(*raws))[0]]
+    looks = [it.target for it in read(params(*raws))[0]]
     assert all(isinstance(look, Look) for look in looks)
     assert looks[0] == looks[1] == looks[2] == Look(POSTGRES["database_url"], ("connections", "slow"), 5.0)
     assert looks[3] == Look(POSTGRES["database_url"], ("server",), 1.0)
     assert "geheim" not in repr(looks)
+
+
+def test_types_that_share_an_option_mean_the_same_by_it() -> None:
+    for kind in KINDS.values():
+        assert {name: CHECK_SPEC[name] for name in kind.options} == kind.options
+        assert not COMMON.keys() & kind.options.keys()
+
+
+def test_checks_that_measure_requests_never_share_one() -> None:
+    raws = [{**HTTP, "name": "a"}, {**HTTP, "name": "b"}, {**JSON, "name": "c"}, {**JSON, "name": "d"}]
+    first, second, third, fourth = (it.target for it in read(params(*raws))[0])
+    assert first != second
+    assert third == fourth

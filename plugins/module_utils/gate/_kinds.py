@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""All types of checks by their names."""
+
+from __future__ import annotations
+
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _http, _json, _postgres, _prometheus
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import Kind
+
+KINDS: dict[str, Kind] = {
+    "http": _http.KIND,
+    "prometheus": _prometheus.KIND,
+    "json": _json.KIND,
+    "postgres": _postgres.KIND,
+}
