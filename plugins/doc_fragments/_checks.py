@@ -26,13 +26,15 @@ options:
         description:
           - V(http) measures the request itself.
           - V(prometheus) reads a metric from the text that the application exposes. No Prometheus server is needed.
+          - V(promql) lets a Prometheus server evaluate a query.
           - V(json) reads a number or a state from a JSON answer.
           - V(postgres) reads a number or a state from a database, see M(sluice.release.pg_info).
         type: str
         required: true
-        choices: [http, prometheus, json, postgres]
+        choices: [http, prometheus, promql, json, postgres]
       url:
-        description: URL to ask, http or https, without a password. Needed but for V(postgres).
+        description: URL to ask, http or https, without a password. Needed but for V(postgres). For V(promql) the
+          address of the server, with the prefix of its paths where it has one.
         type: str
       database_url:
         description: For V(postgres), which needs it. URL of the database, with user and password.
@@ -141,9 +143,31 @@ options:
         type: float
         default: 0.95
       query:
-        description: For V(json). JMESPath expression that yields a number, a text that is one, or, with
-          O(checks[].expect), a state.
+        description:
+          - For V(json). JMESPath expression that yields a number, a text that is one, or, with O(checks[].expect), a
+            state.
+          - For V(promql). PromQL that yields an instant vector or a scalar. What the server refuses or warns of, a
+            result that is not of this minute, and a value that is no finite number are no data. Checks with the same
+            query share a request.
         type: str
+      series:
+        description:
+          - For V(promql). What is made of several series.
+          - V(worst) is the value furthest on the bad side. A breach goes on as long as any series is past the limit,
+            be it a different one each time.
+          - V(sum) is their sum, and V(count) how many there are, 0 for none.
+        type: str
+        default: worst
+        choices: [worst, sum, count]
+      empty:
+        description:
+          - For V(promql). What a result without any series means.
+          - V(no_data) is for O(checks[].on_no_data) to decide.
+          - V(good) is a sample inside all limits, as it is for an alert of Prometheus. A query with a spelling error
+            is then well for ever. That the server does not answer is no data all the same.
+        type: str
+        default: no_data
+        choices: [no_data, good]
       scale:
         description: Factor from what is measured to what the limits are written in, for example 1000 from seconds to
           ms.
@@ -177,9 +201,15 @@ options:
       crit:
         description: A breach at or past it.
         type: float
+      inclusive:
+        description: Whether a value exactly at O(checks[].crit) or O(checks[].warn) is past it. By default it is past
+          O(checks[].crit) and not past O(checks[].warn). Alerting rules of Prometheus may say either.
+        type: bool
       expect:
-        description: For V(json). The one state that is right; every other is a breach. It excludes the numeric
-          limits.
+        description:
+          - For V(json). The one state that is right; every other is a breach. It excludes the numeric limits.
+          - For V(promql) only V(empty), which makes every series that the query yields a finding, as the expression
+            of an alert does.
         type: str
       sustained:
         description: Seconds from the first to the last sample of a breach that make it red. With 0 its first sample

@@ -55,6 +55,24 @@ options:
     description: Seconds at the beginning whose samples are shown in the series but not judged, for cold caches.
     type: float
     default: 0.0
+  baseline:
+    description:
+      - The result of a gate with O(take_baseline) over the same checks, from before the release.
+      - Needed where checks have O(checks[].baseline), unless O(first_release).
+    type: dict
+  take_baseline:
+    description:
+      - Whether this gate measures what is usual, for O(baseline) of a later one. Limits that come from a baseline do
+        not exist yet.
+      - It fails when a check that is to be compared has too few samples, or none that differ, as O(checks[].baseline)
+        says.
+    type: bool
+    default: false
+  first_release:
+    description: Whether nothing ran before, so that limits from a baseline are left out. The reason of such a check
+      says so.
+    type: bool
+    default: false
   stop_on_red:
     description: Whether the first red check ends the gate, so that a rollback need not wait for the rest of the
       window.
@@ -222,6 +240,12 @@ gates:
       description: The worst judged value.
       type: raw
       returned: always
+    statistics:
+      description: RV(gates[].statistics.samples), RV(gates[].statistics.mean) and RV(gates[].statistics.deviation) of
+        the judged values; of a state there are none.
+      type: dict
+      returned: always
+      sample: {samples: 61, mean: 0.31, deviation: 0.12}
     series:
       description:
         - All samples, those of the grace included, as pairs of seconds and value; null where there was no data.
@@ -298,7 +322,7 @@ from ansible_collections.sluice.release.plugins.module_utils._libraries import r
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
 from ansible_collections.sluice.release.plugins.module_utils.gate._sampler import observe
-from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, needs, read
+from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, lacking, needs, read
 
 
 def judge(params: dict[str, Any]) -> dict[str, Any]:
@@ -306,6 +330,10 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
     require("judge the checks", needs(params))
     checks, settings = read(params)
     result = {"changed": False, **observe(checks, settings, report=Progress(params["progress"]).update)}
+    lacks = lacking(params, result["gates"]) if params["take_baseline"] else []
+    if lacks:
+        remedy = "Look longer, give traffic, or let baseline.on_missing of the check be ignore"
+        raise SluiceError("take a baseline", "; ".join(lacks), remedy, **result)
     red = [gate for gate in result["gates"] if gate["verdict"] == "red"]
     if red and params["fail_on_red"]:
         count = f"{len(red)} of {len(checks)} check{'s' * (len(checks) > 1)} {'is' if len(red) == 1 else 'are'} red"

@@ -46,6 +46,8 @@ class Limits:
     target: float | None = None
     warn: float | None = None
     crit: float | None = None
+    inclusive: bool | None = None
+    """Whether a value exactly at `warn` or `crit` is past it. None: at `crit` it is, at `warn` it is not."""
     expect: str | None = None
     """A state: every other value is a breach."""
     sustained: float = 0.0
@@ -58,6 +60,22 @@ class Limits:
     """Good samples in a row that readiness needs; 0: the check is no readiness check."""
     grace: float = 0.0
     """Seconds at the start that are measured but not judged."""
+
+    @property
+    def at_crit(self) -> bool:
+        """Whether a value exactly at `crit` is critical."""
+        # Red at or past `crit`, yellow past `warn` or `target`: the decision X-01 of the requirements.
+        return self.inclusive is not False
+
+    @property
+    def at_warn(self) -> bool:
+        """Whether a value exactly at `warn` is yellow."""
+        return self.direction == "equals" or self.inclusive is True
+
+    banded: str = ""
+    """Which limit comes from a baseline: warn or crit."""
+    origin: str = ""
+    """Of which baseline, or why there is no such limit."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,8 @@ class Sample:
     note: str = ""
     """Why there is no data, or what was wrong."""
     good: bool | None = None
-    """For states: whether it was the expected one. None: the limits decide."""
+    """For states: whether it was the expected one. True without a value: there was nothing to measure, as is right.
+    None: the limits decide."""
 
 
 def show(value: Value, unit: str = "") -> str:

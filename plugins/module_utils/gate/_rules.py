@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils.gate._baseline import describe
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
     Check,
     Sample,
@@ -79,7 +80,7 @@ class Judge:
         if sample.t < self.limits.grace:
             return
         self._judged += 1
-        if sample.value is None:
+        if sample.value is None and not sample.good:
             self._missing += 1
             self._last_bad = sample
             if self.limits.on_no_data == "hold":
@@ -108,11 +109,9 @@ class Judge:
         if self.check.is_state:
             return GREEN if sample.good else RED
         limits = self.limits
-        # Red at or past `crit`, yellow past `warn` or `target`: the decision X-01 of the requirements.
-        if _past(limits.direction, sample.value, limits.crit, inclusive=True):
+        if _past(limits.direction, sample.value, limits.crit, inclusive=limits.at_crit):
             return RED
-        inclusive = limits.direction == "equals"
-        if _past(limits.direction, sample.value, limits.warn, inclusive=inclusive):
+        if _past(limits.direction, sample.value, limits.warn, inclusive=limits.at_warn):
             return YELLOW
         return YELLOW if _past(limits.direction, sample.value, limits.target) else GREEN
 
@@ -206,9 +205,13 @@ class Judge:
         limits, unit = self.limits, self.check.unit
         if self.check.is_state:
             return f"expected {self.threshold()}"
-        for word, limit, at in (("critical", limits.crit, True), ("warning", limits.warn, False)):
+        known = ("crit", "critical", limits.crit, limits.at_crit), ("warn", "warning", limits.warn, limits.at_warn)
+        for name, word, limit, at in known:
             if limit is not None:
-                return f"{word} {_side(limits.direction, at)} {show(limit, unit)}"
+                origin = f" ({limits.origin})" if limits.banded == name else ""
+                return f"{word} {_side(limits.direction, at)} {show(limit, unit)}{origin}"
+        if limits.target is None:
+            return f"no limit: {limits.origin}"
         return f"target {_side(limits.direction, False)} {show(limits.target, unit)} is missed"
 
     def _story(self, breach: Breach) -> str:
@@ -239,14 +242,14 @@ class Judge:
         for sample in self._yellow[1:]:
             worst = self._worse(worst, sample)
         limit, word = self._passed(worst)
-        side = _side(self.limits.direction, self.limits.direction == "equals")
+        side = _side(self.limits.direction, word == "warning" and self.limits.at_warn)
         text = f"{self.check.name} was {show(worst.value, unit)}, {word} {side} {show(limit, unit)}"
         last = self._last.value if self._last else None
         return f"{text}, in {len(self._yellow)} of {self.with_data} samples; the last was {show(last, unit)}"
 
     def _passed(self, sample: Sample) -> tuple[float | None, str]:
         limits = self.limits
-        if _past(limits.direction, sample.value, limits.warn, inclusive=limits.direction == "equals"):
+        if _past(limits.direction, sample.value, limits.warn, inclusive=limits.at_warn):
             return limits.warn, "warning"
         return limits.target, "off target"
 
@@ -254,6 +257,8 @@ class Judge:
         if self._last is None:
             note = f": {self._last_bad.note}" if self._last_bad else ""
             return f"{self.check.name} had no data, which on_no_data=pass allows{note}"
+        if self._last.value is None:
+            return f"{self.check.name} is well: {self._last.note}"
         if self.check.is_state:
             return f"{self.check.name} was {show(self._last.value)} in all of {self.with_data} samples"
         unit = self.check.unit
@@ -297,8 +302,15 @@ class Judge:
             "no_data": self._missing,
             "last": self._last.value if self._last else None,
             "worst": self._worst.value if self._worst else None,
+            "statistics": describe(self._quantities()).as_dict(),
             "series": self.series(),
         }
+
+    def _quantities(self) -> list[float]:
+        """The judged values of a check that is no state."""
+        if self.check.is_state:
+            return []
+        return [float(one.value) for one in self.samples if one.value is not None and one.t >= self.limits.grace]
 
     def series(self) -> list[list[float | None]]:
         """All samples, grace included, as [seconds, value] with at most 300 points; the worst of each slice stays."""

@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.gate import _baseline
 from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import word
@@ -26,6 +27,8 @@ COMMON: dict[str, Any] = {
     "target": {"type": "float"},
     "warn": {"type": "float"},
     "crit": {"type": "float"},
+    "inclusive": {"type": "bool"},
+    "baseline": {"type": "dict", "options": _baseline.OPTIONS},
     "sustained": {"type": "float", "default": 0.0},
     "recover": {"type": "float", "default": 0.0},
     "grace": {"type": "float"},
@@ -47,6 +50,9 @@ GATE_SPEC: dict[str, Any] = {
     "duration": {"type": "float", "default": 0.0},
     "interval": {"type": "float", "default": 1.0},
     "grace": {"type": "float", "default": 0.0},
+    "baseline": {"type": "dict"},
+    "take_baseline": {"type": "bool", "default": False},
+    "first_release": {"type": "bool", "default": False},
     "stop_on_red": {"type": "bool", "default": True},
     "fail_on_red": {"type": "bool", "default": True},
 }
@@ -73,8 +79,8 @@ def read(params: Mapping[str, Any]) -> tuple[list[Check], Settings]:
     problems = list(_gate_problems(params))
     checks: list[Check] = []
     for raw in params["checks"]:
-        found = [f"{raw['name']}: {problem}" for problem in _problems(raw, params)]
-        problems += found
+        found = list(_problems(raw, params)) or list(_baseline_problems(raw, params))
+        problems += [f"{raw['name']}: {problem}" for problem in found]
         if not found:
             checks.append(_check(raw, params))
     if problems:
@@ -89,6 +95,10 @@ def _gate_problems(params: Mapping[str, Any]) -> Iterator[str]:
         yield "there is none, so nothing would be judged"
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"the name {name} is used more than once"
+    if params["take_baseline"] and params["baseline"]:
+        yield "baseline cannot go with take_baseline"
+    if params["take_baseline"] and not any(check["baseline"] for check in params["checks"]):
+        yield "take_baseline makes no sense where no check compares with a baseline"
     for option in ("duration", "grace"):
         if not _finite(params[option]) or params[option] < 0:
             yield f"{option} is {params[option]:g}, it must be 0 or more"
@@ -137,15 +147,19 @@ def _limit_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     kind = KINDS[raw["type"]]
     if kind.state(raw) is not None or raw["expect"] is not None:
         what = "expect" if raw["expect"] is not None else kind.stated_by
+        given.update({"baseline": raw["baseline"]} if raw["baseline"] else {})
         if given:
             yield f"{', '.join(given)} cannot go with {what}, which knows only right and wrong"
         return
-    if not given:
+    yield from _baseline.problems(raw, _direction(raw))
+    if not given and not raw["baseline"]:
         yield "it has no limit (target, warn, crit or expect)"
     direction = _direction(raw)
     if direction == "equals":
         if "target" in given:
             yield "target cannot go with direction=equals"
+        if raw["inclusive"] is not None:
+            yield "inclusive cannot go with direction=equals"
         return
     for option in ("target", "warn"):
         if "crit" in given and option in given:
@@ -175,6 +189,51 @@ def _time_problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[
             yield f"{option} is {raw[option]}, but {duration:g} s hold only {possible} samples"
 
 
+def _baseline_problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps a limit from being found in the baseline, of a check that makes sense by itself."""
+    band = _baseline.band_of(raw["baseline"])
+    if band is None or gate["take_baseline"]:
+        return
+    try:
+        usual = _baseline.statistics_of(gate["baseline"], raw["name"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        yield "baseline of the gate is no result of health_gate"
+        return
+    missing = band.missing(usual, _direction(raw), _unit(raw))
+    if missing and band.on_missing == "fail" and not gate["first_release"]:
+        yield missing
+
+
+def lacking(params: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of a baseline that has been taken why checks could not be compared with it; empty when all can."""
+    found = []
+    for raw in params["checks"]:
+        band = _baseline.band_of(raw["baseline"])
+        if band and band.on_missing == "fail":
+            usual = _baseline.statistics_of({"gates": gates}, raw["name"])
+            missing = band.missing(usual, _direction(raw), _unit(raw))
+            found += [f"{raw['name']}: {missing}"] if missing else []
+    return found
+
+
+def _banded(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> dict[str, Any]:
+    """The limit that the baseline gives, as fields of Limits; none while the baseline is being taken."""
+    band = _baseline.band_of(raw["baseline"])
+    if band is None:
+        return {}
+    if gate["take_baseline"]:
+        return {"origin": "a baseline is being taken"}
+    usual, direction, unit = _baseline.statistics_of(gate["baseline"], raw["name"]), _direction(raw), _unit(raw)
+    missing = band.missing(usual, direction, unit)
+    if missing:
+        return {"origin": "nothing ran before" if gate["first_release"] else missing}
+    return {band.limit: band.at(usual, direction), "banded": band.limit, "origin": band.origin(usual, unit)}
+
+
+def _unit(raw: Mapping[str, Any]) -> str:
+    return KINDS[raw["type"]].unit(raw) if raw["unit"] is None else str(raw["unit"])
+
+
 def _direction(raw: Mapping[str, Any]) -> str:
     return str(raw["direction"] or KINDS[raw["type"]].direction(raw))
 
@@ -190,8 +249,8 @@ def _check(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Check:
         limits=Limits(
             direction=_direction(raw),
             target=raw["target"],
-            warn=raw["warn"],
-            crit=raw["crit"],
+            **{"warn": raw["warn"], "crit": raw["crit"], **_banded(raw, gate)},
+            inclusive=raw["inclusive"],
             expect=expect,
             sustained=raw["sustained"],
             recover=raw["recover"],
@@ -201,7 +260,7 @@ def _check(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Check:
             grace=gate["grace"] if raw["grace"] is None else raw["grace"],
         ),
         state=kind.state(raw) if expect is None else expect,
-        unit=kind.unit(raw) if raw["unit"] is None else str(raw["unit"]),
+        unit=_unit(raw),
         weight=raw["weight"],
         scale=raw["scale"],
         window=raw["window"],
