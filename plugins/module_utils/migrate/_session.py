@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-# Where a config version names its database; the first one goes past a pooler.
-URL_VARIABLES = ("DIRECT_DATABASE_URL", "DATABASE_URL")
+# Where an application's environment names its database; this one goes past a pooler.
+DIRECT_URL_VARIABLE = "DIRECT_DATABASE_URL"
+URL_VARIABLES = (DIRECT_URL_VARIABLE, "DATABASE_URL")
 
 _POSTGRES = ("postgres://", "postgresql://")
 
