@@ -7,12 +7,19 @@
 
 from __future__ import annotations
 
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _http, _json, _postgres, _prometheus
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import (
+    _http,
+    _json,
+    _postgres,
+    _prometheus,
+    _promql,
+)
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import Kind
 
 KINDS: dict[str, Kind] = {
     "http": _http.KIND,
     "prometheus": _prometheus.KIND,
+    "promql": _promql.KIND,
     "json": _json.KIND,
     "postgres": _postgres.KIND,
 }
