@@ -26,8 +26,28 @@ options:
     type: path
     required: true
   backup_id:
-    description: Name of a backup, to list this one alone. It must be there.
+    description: Name of a backup, or V(latest), to list this one alone. It must be there.
     type: str
+  database:
+    description:
+      - Name of a database, to list its backups alone. Others may lie in O(path), and a young one of another database
+        says nothing about this one.
+      - Backups that hold only some of its schemas are others, too, unless O(schemas) and O(exclude_schemas) are those
+        that they were made with; O(sluice.release.pg_backup#module:keep) tells them apart in the same way.
+    type: str
+  database_url:
+    description: URL of that database, as other modules take it, instead of O(database). Only its name is looked at.
+    type: str
+  schemas:
+    description: As O(sluice.release.pg_backup#module:schemas) of the backups that are meant.
+    type: list
+    elements: str
+    default: []
+  exclude_schemas:
+    description: As O(sluice.release.pg_backup#module:exclude_schemas) of the backups that are meant.
+    type: list
+    elements: str
+    default: []
   level:
     description: The least that counts as a proof.
     type: str
@@ -45,12 +65,20 @@ EXAMPLES = r"""
 - name: See that the backups are made that should be made
   sluice.release.pg_backup_info:
     path: /var/lib/sluice/dealradarus/backups
+    database_url: "{{ sluice_database_url }}"
+    max_age_hours: 26
+
+- name: The same for those of one tenant
+  sluice.release.pg_backup_info:
+    path: /var/lib/sluice/dealradarus/backups
+    database: shop
+    schemas: [tenant_42]
     max_age_hours: 26
 """
 
 RETURN = r"""
 backups:
-  description: All backups whose manifest can be trusted, newest first.
+  description: The backups whose manifest can be trusted, newest first.
   returned: always
   type: list
   elements: dict
@@ -66,6 +94,14 @@ backups:
     age_hours:
       description: How long ago that is.
       type: float
+    database:
+      description: The database that it is of.
+      type: str
+      sample: dealradarus
+    schemas:
+      description: The schemas that it holds; null for the whole database.
+      type: list
+      elements: str
     bytes:
       description: Size of its files together.
       type: int
@@ -108,12 +144,24 @@ faults:
   elements: str
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._listing import list_known
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 
 LEVELS = ["archive", "restore"]
+NAMES = ("path", "backup_id", "level", "max_age_hours", "database", "schemas", "exclude_schemas")
+
+
+def known(params: Mapping[str, Any]) -> dict[str, Any]:
+    options = {name: params[name] for name in NAMES}
+    if params["database_url"]:
+        options["database"] = parse_url(params["database_url"]).database
+    return list_known(**options)
 
 
 def main() -> None:
@@ -121,12 +169,17 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "backup_id": {"type": "str"},
+            "database": {"type": "str"},
+            "database_url": {"type": "str", "no_log": True},
+            "schemas": {"type": "list", "elements": "str", "default": []},
+            "exclude_schemas": {"type": "list", "elements": "str", "default": []},
             "level": {"type": "str", "choices": LEVELS, "default": "restore"},
             "max_age_hours": {"type": "float"},
         },
+        mutually_exclusive=[("database", "database_url")],
         supports_check_mode=True,
     )
-    run(module, lambda params: list_known(**params))
+    run(module, known)
 
 
 if __name__ == "__main__":

@@ -22,5 +22,5 @@ def test_it_has_none_of_its_own(host: Host) -> None:
 
 def test_an_old_backup_is_an_alarm(evidence: Callable[[str], Any]) -> None:
     message = evidence("too_old")["msg"]
-    assert message.startswith(f"Cannot rely on the backups in {STATE}/backups: the newest that is proven, ")
+    assert message.startswith(f"Cannot rely on the backups of database app in {STATE}/backups: the newest that is ")
     assert "h old, and the limit is 1e-06 h" in message

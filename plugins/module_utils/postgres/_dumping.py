@@ -43,7 +43,12 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._inventory
     read_sequences,
     shared_snapshot,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import ARCHIVES, GLOBALS, subject
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import (
+    ARCHIVES,
+    GLOBALS,
+    schema_patterns,
+    subject,
+)
 from ansible_collections.sluice.release.plugins.module_utils.postgres._schemas import (
     Selection,
     read_schemas,
@@ -90,9 +95,7 @@ class BackupOptions:
     @property
     def patterns(self) -> Optional[dict[str, list[str]]]:
         """How the schemas are chosen; None for the whole database."""
-        if not self.schemas and not self.exclude_schemas:
-            return None
-        return {"include": list(self.schemas), "exclude": list(self.exclude_schemas)}
+        return schema_patterns(self.schemas, self.exclude_schemas)
 
     @property
     def subject(self) -> str:

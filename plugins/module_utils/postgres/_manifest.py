@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
@@ -150,6 +150,13 @@ class Manifest:
         }
         content["checksum"] = hashlib.sha256(_canonical(content)).hexdigest()
         return _canonical(content)
+
+
+def schema_patterns(schemas: Sequence[str], exclude_schemas: Sequence[str]) -> Optional[dict[str, list[str]]]:
+    """Return how schemas are chosen, as the manifest has it; None for the whole database."""
+    if not schemas and not exclude_schemas:
+        return None
+    return {"include": list(schemas), "exclude": list(exclude_schemas)}
 
 
 def subject(database: str, patterns: Optional[Mapping[str, list[str]]]) -> str:

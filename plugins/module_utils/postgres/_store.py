@@ -141,14 +141,25 @@ def scan(root: str) -> tuple[list[Backup], list[str]]:
     return sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True), faults
 
 
-def resolve(root: str, wanted: str, warn: Callable[[str], None], database: Optional[str] = None) -> Backup:
+def resolve(
+    root: str,
+    wanted: str,
+    warn: Callable[[str], None],
+    database: Optional[str] = None,
+    subject: Optional[str] = None,
+) -> Backup:
     """Return the backup that a person means: an id or ``latest``. SluiceError when there is none.
 
-    ``latest`` passes over what cannot be trusted, and warns of it; it is that of ``database``, if one is named.
+    ``latest`` passes over what cannot be trusted, and warns of it; it is that of ``database``, or of ``subject``, if
+    one is named.
     """
     if wanted == LATEST:
         backups, faults = scan(root)
-        backups = [backup for backup in backups if database in (None, backup.manifest.database)]
+        backups = [
+            backup
+            for backup in backups
+            if database in (None, backup.manifest.database) and subject in (None, backup.subject)
+        ]
         if not backups:
             raise SluiceError(
                 "find the latest backup", " ".join([f"there is none in {root}", *faults]), "Make one with pg_backup"

@@ -62,5 +62,44 @@ def test_a_proven_backup_has_to_be_young_enough(shop: Shop, info: Info) -> None:
     assert error.value.fields["newest_proven"] == "first"
 
 
+def test_backups_of_something_else_say_nothing_about_this_database(shop: Shop, info: Info) -> None:
+    shop.backup(backup_id="whole")
+    shop.verify(backup_id="whole", level="archive")
+    shop.backup(backup_id="tenant", schemas=["Odd*"])
+    shop.backup(backup_id="other", database_url=shop.server.url_of("postgres"))
+    found = {
+        name: info(level="archive", **options)
+        for name, options in {
+            "all": {},
+            "whole": {"database": shop.name},
+            "url": {"database_url": shop.url},
+            "latest": {"database_url": shop.url, "backup_id": "latest"},
+            "tenant": {"database": shop.name, "schemas": ["Odd*"]},
+            "without": {"database": shop.name, "exclude_schemas": ["Odd*"]},
+        }.items()
+    }
+    assert {name: [one["id"] for one in result["backups"]] for name, result in found.items()} == {
+        "all": ["other", "tenant", "whole"], "whole": ["whole"], "url": ["whole"], "latest": ["whole"],
+        "tenant": ["tenant"], "without": [],
+    }  # fmt: skip
+    newest, tenant, whole = found["all"]["backups"]
+    assert (newest["database"], tenant["schemas"], whole["schemas"]) == ("postgres", ["Odd One"], None)
+    assert found["whole"]["newest_proven"] == "whole"
+    wrong: dict[str, dict[str, Any]] = {
+        f"rely on the backups of database postgres in {shop.path}: none was proven at level restore": {
+            "database": "postgres", "max_age_hours": 26,
+        },
+        f"rely on the backups of schemas a without b of database x in {shop.path}: there is none": {
+            "database": "x", "schemas": ["a"], "exclude_schemas": ["b"], "max_age_hours": 26,
+        },
+        f"use backup tenant: it is one of schemas Odd* of database {shop.name}": {
+            "database": shop.name, "backup_id": "tenant",
+        },
+        "schemas are chosen, but not of which database": {"schemas": ["a"]},
+    }  # fmt: skip
+    for message, options in wrong.items():
+        assert message in info(**options)["msg"]
+
+
 def test_a_backup_that_is_not_there_is_an_error(info: Info) -> None:
     assert info(backup_id="first")["msg"].startswith("Cannot find backup first: it is not in ")
