@@ -13,6 +13,9 @@ from typing import Any, Optional, Protocol, Union
 
 Value = Optional[Union[float, str]]
 
+SAME_TIME = 1e-6
+"""Seconds by which two times may differ and still be the same: they are products of floats."""
+
 
 class Target(Protocol):
     """What is asked. Checks with equal targets share its answers, and so speak of the same moment."""

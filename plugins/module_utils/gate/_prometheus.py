@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Series
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import SAME_TIME, Series
 
 START_TIME = "process_start_time_seconds"
 
@@ -136,7 +136,11 @@ class CounterLog:
         step: dict[str, float] = {}
         compared = found = False
         for key, value in samples.items():
-            if key[0] != self.series.metric or math.isnan(value) or not matches(dict(key[1]), self.series.labels):
+            if (
+                key[0] != self.series.metric
+                or not math.isfinite(value)
+                or not matches(dict(key[1]), self.series.labels)
+            ):
                 continue
             found = True
             process = tuple(sorted(start for labels, start in starts if labels <= set(key[1])))
@@ -155,7 +159,7 @@ class CounterLog:
 
     def increase(self, now: float, window: float, since: float = 0.0) -> Increase | None:
         """Growth within the last ``window`` seconds, but not before ``since``. None: there is nothing to compare."""
-        begin = max(now - window, since)
+        begin = max(now - window, since) + SAME_TIME
         # The scrape at or before the window's beginning is what the first step in it is measured from.
         while len(self._scrapes) > 1 and self._scrapes[1] <= begin:
             self._scrapes.popleft()

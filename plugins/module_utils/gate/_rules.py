@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils.gate._baseline import describe
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
+    SAME_TIME,
     Check,
     Sample,
     Value,
@@ -68,7 +70,8 @@ class Judge:
         self._streak = 0
         self._judged = 0
         self._missing = 0
-        self._yellow: list[Sample] = []
+        self._yellow = 0
+        self._worst_yellow: Sample | None = None
         self._last: Sample | None = None
         self._last_bad: Sample | None = None
         self._worst: Sample | None = None
@@ -76,8 +79,9 @@ class Judge:
 
     def add(self, sample: Sample) -> None:
         """Take in the next sample; times never go back."""
+        sample = _with_number(sample)
         self.samples.append(sample)
-        if sample.t < self.limits.grace:
+        if not self._is_judged(sample):
             return
         self._judged += 1
         if sample.value is None and not sample.good:
@@ -102,7 +106,11 @@ class Judge:
         else:
             self._inside(sample.t)
             if level == YELLOW:
-                self._yellow.append(sample)
+                self._yellow += 1
+                self._worst_yellow = sample if self._worst_yellow is None else self._worse(self._worst_yellow, sample)
+
+    def _is_judged(self, sample: Sample) -> bool:
+        return sample.t >= self.limits.grace - SAME_TIME
 
     def level(self, sample: Sample) -> str:
         """What the limits say of one sample with data, whatever came before it."""
@@ -130,7 +138,7 @@ class Judge:
         breach = self._open
         breach.last = sample.t
         breach.sample = self._worse(breach.sample, sample)
-        if breach.lasted >= self.limits.sustained:
+        if breach.lasted >= self.limits.sustained - SAME_TIME:
             breach.red = True
             self.red = self.red or breach
 
@@ -138,7 +146,7 @@ class Judge:
         if self._open is None:
             return
         self._back = t if self._back is None else self._back
-        if t - self._back >= self.limits.recover:
+        if t - self._back >= self.limits.recover - SAME_TIME:
             self._open.ended = self._back
             self._open = self._back = None
 
@@ -191,8 +199,8 @@ class Judge:
             return PENDING, self._story(self._open)
         if self.breaches:
             return YELLOW, self._story(max(self.breaches, key=lambda breach: breach.lasted))
-        if self._yellow:
-            return YELLOW, self._warning()
+        if self._worst_yellow:
+            return YELLOW, self._warning(self._worst_yellow)
         return GREEN, self._calm()
 
     def _fault(self, sample: Sample) -> str:
@@ -236,16 +244,13 @@ class Judge:
             text += " and recovered"
         return f"{text}: {breach.sample.note}" if breach.kind == "no_data" and breach.sample.note else text
 
-    def _warning(self) -> str:
+    def _warning(self, worst: Sample) -> str:
         unit = self.check.unit
-        worst = self._yellow[0]
-        for sample in self._yellow[1:]:
-            worst = self._worse(worst, sample)
         limit, word = self._passed(worst)
         side = _side(self.limits.direction, word == "warning" and self.limits.at_warn)
         text = f"{self.check.name} was {show(worst.value, unit)}, {word} {side} {show(limit, unit)}"
         last = self._last.value if self._last else None
-        return f"{text}, in {len(self._yellow)} of {self.with_data} samples; the last was {show(last, unit)}"
+        return f"{text}, in {self._yellow} of {self.with_data} samples; the last was {show(last, unit)}"
 
     def _passed(self, sample: Sample) -> tuple[float | None, str]:
         limits = self.limits
@@ -280,8 +285,8 @@ class Judge:
             value = (self.red or self._open).sample.value  # type: ignore[union-attr]
         elif verdict == YELLOW and self.breaches:
             value = max(self.breaches, key=lambda breach: breach.lasted).sample.value
-        elif verdict == YELLOW:
-            worst = self._worst or self._yellow[0]
+        elif verdict == YELLOW and self._worst_yellow:
+            worst = self._worst_yellow
             value, threshold = worst.value, self._passed(worst)[0]
         return {
             "check": self.check.name,
@@ -310,7 +315,7 @@ class Judge:
         """The judged values of a check that is no state."""
         if self.check.is_state:
             return []
-        return [float(one.value) for one in self.samples if one.value is not None and one.t >= self.limits.grace]
+        return [float(one.value) for one in self.samples if one.value is not None and self._is_judged(one)]
 
     def series(self) -> list[list[float | None]]:
         """All samples, grace included, as [seconds, value] with at most 300 points; the worst of each slice stays."""
@@ -330,6 +335,13 @@ class Judge:
         if self.check.is_state:
             return 1.0 if sample.good else 0.0
         return float(sample.value)
+
+
+def _with_number(sample: Sample) -> Sample:
+    """A value that is no finite number is no data, whatever measured it: NaN would pass every limit."""
+    if not isinstance(sample.value, float) or math.isfinite(sample.value):
+        return sample
+    return replace(sample, value=None, note=sample.note or f"its value is {sample.value}", good=None)
 
 
 def _past(direction: str, value: Value, limit: float | None, *, inclusive: bool = False) -> bool:

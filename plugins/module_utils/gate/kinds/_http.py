@@ -13,7 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample, Value, seconds
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
+    SAME_TIME,
+    Check,
+    Sample,
+    Value,
+    seconds,
+)
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     WINDOW,
     Begin,
@@ -86,11 +92,12 @@ class _Windowed:
     def sample(self, t: float, answer: Response) -> Sample:
         fault, check = self.wanted.fault(answer), self.check
         # A window never reaches back into the warm-up that is not to be judged.
-        if t >= check.limits.grace:
-            while self._seen and self._seen[0][0] < check.limits.grace:
+        grace = check.limits.grace - SAME_TIME
+        if t >= grace:
+            while self._seen and self._seen[0][0] < grace:
                 self._seen.popleft()
         self._seen.append((t, not fault, answer.seconds * 1000 * check.scale))
-        while self._seen[0][0] <= t - check.window:
+        while self._seen[0][0] <= t - check.window + SAME_TIME:
             self._seen.popleft()
         if self.wanted.measure == "availability_pct":
             good = sum(1 for _t, ok, _ms in self._seen if ok)

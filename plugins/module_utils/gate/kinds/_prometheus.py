@@ -15,7 +15,13 @@ from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
 from ansible_collections.sluice.release.plugins.module_utils.gate import _prometheus
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample, Series, seconds
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
+    SAME_TIME,
+    Check,
+    Sample,
+    Series,
+    seconds,
+)
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     WINDOW,
     Begin,
@@ -95,11 +101,11 @@ class _Prometheus:
             self._over.add(t, samples, begun=self.begun)
         check = self.check
         # A window never reaches back into the warm-up that is not to be judged.
-        since = check.limits.grace if t >= check.limits.grace else 0.0
+        since = check.limits.grace if t >= check.limits.grace - SAME_TIME else 0.0
         grown = self._log.increase(t, check.window, since)
         if grown is None:
             # The first scrape is what later ones are compared with. It says nothing by itself, so it is no sample.
-            if not self._warm or t <= since:
+            if not self._warm or t <= since + SAME_TIME:
                 return None
             return Sample(t, None, f"nothing to compare in the last {seconds(check.window)}")
         self._warm = True
