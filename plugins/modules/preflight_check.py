@@ -12,9 +12,12 @@ version_added: 0.1.0
 author:
   - The Sluice Authors (@sluice-release)
 description:
-  - Looks at variables, programs, ports, servers, room and files, all side by side, and fails with the full list of
-    what is not as it must be, so that one run shows every problem.
-  - Nothing is changed or written on the host.
+  - Looks at variables, programs, ports, servers, room, files, code, certificates, alert rules and people, all side by
+    side, and fails with the full list of what is not as it must be, so that one run shows every problem.
+  - Checks belong to groups. Each group passes or fails, and the score from 0 to 100 is the mean of the groups.
+  - The gates that will decide about the release later are read as well, so that one that can never be judged is
+    refused now and not after the switch.
+  - Nothing is changed on the host. Only what O(checks[].cache_key) asks to keep is written below O(state_dir).
   - The message of each check is one line that names the thing and the remedy. Values of variables, passwords and
     arguments of foreign processes are never shown.
 extends_documentation_fragment:
@@ -36,52 +39,112 @@ options:
           - V(variables) passes when every name of O(checks[].required) and O(checks[].expected) has a value that is
             not blank, and those of O(checks[].expected) have the one that is expected. Needs O(checks[].values) or
             O(checks[].config).
-          - V(command) passes when O(checks[].argv) ends with status 0 and shows at least O(checks[].min_version).
+          - V(command) passes when O(checks[].argv) ends with status 0 and shows at least O(checks[].min_version), at
+            least O(checks[].min_number), and no more than O(checks[].max_matches) lines that match
+            O(checks[].match), as far as these are given.
           - V(port) passes when nobody listens on O(checks[].port), on any address, or only the PM2 process
             O(checks[].process) under O(checks[].pm2_home). In cluster mode it is the PM2 daemon that listens, which
             passes only while it runs that process.
           - V(postgres) passes when C(SELECT 1) is answered at O(checks[].url) by a server that can be written to. It
             records latency, version, and the number of tables and indexes.
-          - V(redis) passes when C(PING) is answered at O(checks[].url) by a server that can be written to.
+          - V(redis) passes when C(PING) is answered at O(checks[].url) by a server that can be written to. It records
+            latency and used memory.
           - V(disk) passes when the file system of O(checks[].path), or of its nearest parent that exists, has
             O(checks[].free_mb) or O(checks[].free_pct) left for an ordinary user.
           - V(file) passes when O(checks[].path) is a file that can be read, or a directory, and is not empty.
           - V(writable) passes when the user of the task may write into the directory O(checks[].path), or make it.
+          - V(mail) passes when the variables O(checks[].host_variable) and O(checks[].user_variable) are both set,
+            O(checks[].enabled_variable) says yes, and, with O(checks[].connect), the server greets. It shows host
+            and user. Nobody logs in and nothing is sent.
+          - V(git) passes when the working tree O(checks[].path) is clean, and at O(checks[].branch), O(checks[].tag)
+            and O(checks[].commit) as far as these are given. A detached checkout is on every branch that points at
+            its commit.
+          - V(package_version) passes when every C(package.json) below O(checks[].path) names the same version, that
+            of O(checks[].version) if it is given. Directories named C(node_modules) and hidden ones are left aside.
+          - V(coverage) passes when the tests reach more than O(checks[].min_pct) of the code by the report
+            O(checks[].path), a C(coverage-summary.json) of Istanbul (nyc, Jest, c8) or an C(lcov.info).
+          - V(type_errors) passes when C(tsc --noEmit), run as O(checks[].argv) or with its output in
+            O(checks[].path), shows no more type errors than O(checks[].budget).
+          - V(audit) passes when the JSON of C(npm audit --json) or C(trivy --format json), printed by
+            O(checks[].argv) or in the file O(checks[].path), has nothing above O(checks[].max_cvss). An advisory
+            without a score counts as the worst that its severity stands for.
+          - V(certificate) passes when the server of each of O(checks[].domains) shows a certificate for that name
+            that is trusted and good for more than O(checks[].min_days).
+          - V(alert_rules) passes when the Prometheus at O(checks[].url), or what has its interface, holds all
+            O(checks[].rules).
+          - V(contacts) passes when O(checks[].people) names somebody for each of O(checks[].required).
         type: str
         required: true
-        choices: [variables, command, port, postgres, redis, disk, file, writable]
+        choices:
+          - variables
+          - command
+          - port
+          - postgres
+          - redis
+          - disk
+          - file
+          - writable
+          - mail
+          - git
+          - package_version
+          - coverage
+          - type_errors
+          - audit
+          - certificate
+          - alert_rules
+          - contacts
       name:
-        description: Name of the check, for messages. By default its type.
+        description: Name of the check, for messages and waivers. By default its type.
+        type: str
+      group:
+        description:
+          - Group that the check counts in, V(environment), V(database), V(redis), V(filesystem), V(rate_limiting),
+            V(cache), V(notification) or any other name.
+          - By default that of its type, which is V(database) for V(postgres), V(redis) for V(redis), V(filesystem) for
+            V(disk), V(file) and V(writable), V(notification) for V(mail), V(code) for V(git), V(package_version),
+            V(coverage) and V(type_errors), V(security) for V(audit) and V(certificate), V(monitoring) for
+            V(alert_rules), V(people) for V(contacts), and V(environment) for the others.
         type: str
       optional:
         description: Whether a failure only lowers the score.
         type: bool
         default: false
       weight:
-        description: Share in RV(score).
+        description: Share in the score of the group.
         type: float
         default: 1.0
       timeout:
         description: Seconds that a server or command may take. Nothing is waited for longer than twice that and 2 s.
         type: float
         default: 5.0
+      cache_key:
+        description:
+          - What the finding depends on, the commit for example. A check that has passed for this key and with the same
+            options is not run again, and its message says so. A failure is never kept. Empty, nothing is.
+          - For V(command), V(package_version), V(coverage), V(type_errors) and V(audit). Needs O(state_dir).
+        type: str
+      cache_days:
+        description: Days for which a pass is kept, 7 unless told otherwise.
+        type: float
       required:
-        description: Names of variables, for V(variables).
+        description: Names of variables, for V(variables), or roles of people, for V(contacts).
         type: list
         elements: str
       expected:
         description: Variables with the value that they must have, for V(variables). Not for secrets.
         type: dict
       config:
-        description: JSON file with an object of variables, for V(variables).
+        description: JSON file with an object of variables, for V(variables) and V(mail).
         type: path
       values:
         description:
-          - JSON object of variables, for V(variables), for example C({{ environment | to_json }}).
+          - JSON object of variables, for V(variables) and V(mail), for example C({{ environment | to_json }}).
           - Give it as text. Of a dictionary, Ansible would mask every value wherever it occurs in the result.
         type: json
       argv:
-        description: Program and arguments, for V(command). Not through a shell. Arguments are no place for secrets.
+        description:
+          - Program and arguments, for V(command), V(type_errors) and V(audit). For V(coverage), what is run first to
+            write the report. Not through a shell. Arguments are no place for secrets.
         type: list
         elements: str
       min_version:
@@ -90,15 +153,29 @@ options:
       pattern:
         description: Regular expression whose last group is the version in the output, for V(command).
         type: str
+      match:
+        description: Regular expression for lines of the output, warnings for example, for V(command).
+        type: str
+      max_matches:
+        description: How many lines may match O(checks[].match), none unless told otherwise, for V(command).
+        type: int
+      number:
+        description: Regular expression whose last group is a number in the output, a score for example, for
+          V(command). Of several the last one counts.
+        type: str
+      min_number:
+        description: Least value of O(checks[].number), for V(command).
+        type: float
       chdir:
-        description: Directory to run in, for V(command).
+        description: Directory to run O(checks[].argv) in. The report of V(coverage) is looked for there, too.
         type: path
       path_prepend:
-        description: Directories to look for programs in before those of C(PATH), for V(command).
+        description: Directories to look for programs in before those of C(PATH).
         type: list
         elements: path
       port:
-        description: TCP port, for V(port).
+        description: TCP port, for V(port). The one to connect to, for V(mail), where the variable E(SMTP_PORT), 465 or
+          587 is the default, and for V(certificate), where 443 is.
         type: int
       pm2_home:
         description: Directory of PM2, for V(port). By default where PM2 itself looks, E(PM2_HOME) or C(~/.pm2).
@@ -107,13 +184,17 @@ options:
         description: Name of the PM2 process that may hold the port, for V(port).
         type: str
       url:
-        description: URL with user and password, for V(postgres) and V(redis).
+        description: URL with user and password, for V(postgres) and V(redis), or of the server, for V(alert_rules).
         type: str
       max_latency_ms:
         description: Longest time that the answer may take, for V(postgres) and V(redis). Without it, any.
         type: float
+      max_memory_mb:
+        description: Most memory in MB (1024 * 1024 bytes) that the server may use, for V(redis).
+        type: float
       path:
-        description: File or directory, for V(disk), V(file) and V(writable).
+        description: File or directory, for V(disk), V(file), V(writable), V(git), V(package_version), V(coverage),
+          V(type_errors) and V(audit).
         type: path
       free_mb:
         description: Room in MB (1024 * 1024 bytes), for V(disk).
@@ -121,8 +202,153 @@ options:
       free_pct:
         description: Room in percent of the file system, for V(disk).
         type: float
+      host_variable:
+        description: Variable with the mail server, V(SMTP_HOST) unless told otherwise, for V(mail).
+        type: str
+      user_variable:
+        description: Variable with the user of the mail server, V(SMTP_USER) unless told otherwise, for V(mail).
+        type: str
+      enabled_variable:
+        description: Variable that switches mail on with V(1), V(on), V(true) or V(yes), for V(mail). Without it, there
+          is no switch.
+        type: str
+      connect:
+        description: Whether to connect to the mail server and say C(EHLO), for V(mail).
+        type: bool
+      tls:
+        description: Encryption of the connection, for V(mail). Without it, C(STARTTLS) where the server offers it.
+        type: str
+        choices: [starttls, implicit, none]
+      ca_file:
+        description: File with the certificate authorities to trust instead of those of the system, for V(mail) and
+          V(certificate).
+        type: path
+      branch:
+        description: Branch that must be checked out, for V(git).
+        type: str
+      tag:
+        description: Tag that the commit must bear, for V(git).
+        type: str
+      commit:
+        description: Commit that must be checked out, or its beginning, for V(git).
+        type: str
+      version:
+        description: Version that must be named, for V(package_version). A leading C(v) does not count.
+        type: str
+      files:
+        description: Files to look at, relative to O(checks[].path), instead of all that there are, for
+          V(package_version).
+        type: list
+        elements: str
+      exclude:
+        description: Patterns of directories below O(checks[].path) that are left aside, for V(package_version).
+        type: list
+        elements: str
+      metric:
+        description: What is counted, V(lines) unless told otherwise, for V(coverage).
+        type: str
+        choices: [lines, statements, functions, branches]
+      min_pct:
+        description: Percentage that must be exceeded, 80 unless told otherwise, for V(coverage).
+        type: float
+      include:
+        description: Patterns of files, the critical paths, that alone are counted, for V(coverage).
+        type: list
+        elements: str
+      budget:
+        description: Type errors that may be left, none unless told otherwise, for V(type_errors).
+        type: int
+      max_cvss:
+        description: Highest CVSS score that may be, 7 unless told otherwise, for V(audit).
+        type: float
+      absent:
+        description: Packages against which nothing at all may be known, for V(audit).
+        type: list
+        elements: str
+      domains:
+        description: Names, or C(name:port), to look at, for V(certificate). O(checks[].timeout) holds for each.
+        type: list
+        elements: str
+      address:
+        description: Address to connect to instead of where each name leads, for V(certificate).
+        type: str
+      min_days:
+        description: Days that must be exceeded, 30 unless told otherwise, for V(certificate).
+        type: float
+      secret_headers:
+        description: Headers of the requests that may hold secrets, for V(alert_rules).
+        type: dict
+      rules:
+        description: Alerting rules that must be there, for V(alert_rules).
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of the alert.
+            type: str
+            required: true
+          expr:
+            description: Part of its expression, the threshold for example. Spaces do not count.
+            type: str
+          for:
+            description: How long the expression must hold, as in V(5m).
+            type: str
+          severity:
+            description: Its label C(severity).
+            type: str
+      min_alertmanagers:
+        description: How many Alertmanagers the server must know at least, for V(alert_rules).
+        type: int
+      people:
+        description: Who has which role, for V(contacts). Each is a name, or a dictionary with O(checks[].fields).
+        type: dict
+      fields:
+        description: What must be known of each person, V(name) unless told otherwise, for V(contacts).
+        type: list
+        elements: str
+  group_weights:
+    description: Weight of groups in RV(score), 1 for each that is not named.
+    type: dict
+    default: {}
+  waivers:
+    description:
+      - What a named person lets pass, until a day. The failure of the check is then shown as waived and does not stop
+        the release, but costs its score.
+      - One whose last day is over stops the release, whatever the check has found.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      item:
+        description: Name of the check.
+        type: str
+        required: true
+      person:
+        description: Who answers for it.
+        type: str
+        required: true
+      reason:
+        description: Why.
+        type: str
+        required: true
+      until:
+        description: Last day on which it counts, in UTC, as in V(2026-12-31).
+        type: str
+        required: true
+  gates:
+    description:
+      - Gates that will decide about the release later. Each has a C(name) and beside it the options of
+        M(sluice.release.health_gate). Nothing is measured, but what can never be judged fails the task, with the
+        names of gate and check and, where Ansible knows it, the file and line of the check.
+      - Give them as a list. It travels as text, since Ansible would mask every value of a list with secrets.
+    type: json
+    default: '[]'
+  state_dir:
+    description: Directory to keep passes in, below C(preflight). Needed by O(checks[].cache_key).
+    type: path
   min_score:
-    description: Score below which the task fails even when only optional checks failed.
+    description: Score below which the task fails even when only optional checks failed. Waived checks are not held
+      against it.
     type: float
     default: 0.0
 """
@@ -154,6 +380,69 @@ EXAMPLES = r"""
         free_mb: 2048
       - type: writable
         path: /srv/api
+
+- name: Make sure that the code is ready, and run what takes long once a commit
+  sluice.release.preflight_check:
+    state_dir: /var/lib/sluice/api
+    min_score: 100
+    checks:
+      - type: git
+        path: /home/ci/api
+        branch: release/v2.0.0
+      - type: package_version
+        path: /home/ci/api
+        version: 2.0.0
+      - name: build without warnings
+        type: command
+        group: code
+        argv: [npm, run, build]
+        chdir: /home/ci/api
+        timeout: 600
+        match: (?i)warning
+        cache_key: "{{ commit }}"
+      - name: frontend types
+        type: type_errors
+        argv: [npx, tsc, --noEmit]
+        chdir: /home/ci/api/frontend
+        timeout: 300
+        budget: 0
+        cache_key: "{{ commit }}"
+      - type: coverage
+        argv: [npm, test]
+        chdir: /home/ci/api
+        path: coverage/coverage-summary.json
+        timeout: 600
+        include: ['server/payments/*']
+        cache_key: "{{ commit }}"
+      - type: audit
+        argv: [npm, audit, --json]
+        chdir: /home/ci/api
+        timeout: 60
+    waivers:
+      - item: frontend types
+        person: Ada Lovelace
+        reason: 80 errors in tests, no effect at run time
+        until: '2026-12-31'
+
+- name: Make sure that the world around is ready
+  sluice.release.preflight_check:
+    checks:
+      - type: mail
+        values: "{{ sluice_env | to_json }}"
+        connect: true
+      - type: certificate
+        domains: [example.com, api.example.com]
+      - type: alert_rules
+        url: http://prometheus.example.com:9090
+        rules:
+          - name: HighErrorRate
+            expr: "> 0.01"
+            for: 5m
+            severity: critical
+      - type: contacts
+        required: [deployment_lead, backend_lead]
+        fields: [name, phone]
+        people: "{{ contacts }}"
 """
 
 RETURN = r"""
@@ -163,10 +452,64 @@ passed:
   type: bool
   sample: true
 score:
-  description: Weight of the checks that passed, in percent of all.
+  description: Mean of the scores of the groups by their weights, from 0 to 100.
   returned: when the checks make sense
   type: float
   sample: 100.0
+score_with_waived:
+  description: What RV(score) were if the waived checks had passed, which O(min_score) is compared with.
+  returned: when the checks make sense
+  type: float
+  sample: 100.0
+groups:
+  description: Each group with what was found, the seven usual ones first.
+  returned: when the checks make sense
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the group.
+      type: str
+      returned: always
+      sample: database
+    passed:
+      description: Whether none of its checks stops the release.
+      type: bool
+      returned: always
+      sample: true
+    score:
+      description: Weight of its checks that passed, in percent of all of them.
+      type: float
+      returned: always
+      sample: 100.0
+    weight:
+      description: Weight of the group in the whole score.
+      type: float
+      returned: always
+      sample: 1.0
+    checks:
+      description: Names of its checks.
+      type: list
+      elements: str
+      returned: always
+      sample: [postgres]
+    failed:
+      description: Names of those that failed and are not waived.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    waived:
+      description: Names of those that failed and are waived.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    message:
+      description: The evidence in one line; of a group that is not whole, what is wrong with it.
+      type: str
+      returned: always
+      sample: 'postgres: database app on PostgreSQL 18.1 answered in 1.4 ms, and has 19 tables'
 checks:
   description: Each check with what was found, in the order of O(checks).
   returned: when the checks make sense
@@ -183,6 +526,11 @@ checks:
       type: str
       returned: always
       sample: command
+    group:
+      description: Group that it counts in.
+      type: str
+      returned: always
+      sample: environment
     passed:
       description: Whether it is as it must be.
       type: bool
@@ -193,6 +541,20 @@ checks:
       type: bool
       returned: always
       sample: false
+    waived:
+      description: Whether it failed and a waiver lets that pass.
+      type: bool
+      returned: always
+      sample: false
+    cached:
+      description: Whether it has passed for the same key before and was not run again.
+      type: bool
+      returned: always
+      sample: false
+    waiver:
+      description: Person, reason and last day of the waiver of this check; null when there is none.
+      type: dict
+      returned: always
     message:
       description: What was found, in one line.
       type: str
@@ -211,14 +573,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-from ansible_collections.sluice.release.plugins.module_utils.preflight._checks import check_spec, run_checks
+from ansible_collections.sluice.release.plugins.module_utils.preflight._checks import run_checks, spec
 
 
-def prove(params: dict[str, Any]) -> dict[str, Any]:
+def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Run the checks; SluiceError with the whole result when the release must not begin."""
-    result = run_checks(params["checks"])
-    failed = [check for check in result["checks"] if not check["passed"]]
-    if not result["passed"] or result["score"] < params["min_score"]:
+    result = run_checks(params, check_mode)
+    failed = [check for check in result["checks"] if not check["passed"] and not check["waived"]]
+    if not result["passed"] or result["score_with_waived"] < params["min_score"]:
         count = f"{len(failed)} of {len(result['checks'])} preflight checks failed"
         lines = "; ".join(f"{check['name']}: {check['message']}" for check in failed)
         if result["passed"]:
@@ -228,12 +590,8 @@ def prove(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    spec = {
-        "checks": {"type": "list", "elements": "dict", "required": True, "options": check_spec()},
-        "min_score": {"type": "float", "default": 0.0},
-    }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    run(module, prove)
+    module = AnsibleModule(argument_spec=spec(), supports_check_mode=True)
+    run(module, lambda params: prove(params, module.check_mode))
 
 
 if __name__ == "__main__":

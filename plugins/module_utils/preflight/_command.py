@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""Is a program there, does it end well, and is it new enough?"""
+"""Is a program there, does it end well, is it new enough, and does it say what it should?"""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from ansible_collections.sluice.release.plugins.module_utils._runner import (
     tail,
 )
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
+
+# Characters of a line of output that a message shows.
+_LINE = 200
 
 # A number with dots, wherever it is; or else one that stands alone. The 2 of `pm2` is neither.
 _VERSIONS = (re.compile(r"(\d+(?:\.\d+)+)"), re.compile(r"(?<![\w.])v?(\d+)(?![\w.])"))
@@ -59,25 +62,63 @@ def judge(program: str, done: Completed, min_version: str | None, pattern: str |
     return Finding(True, f"{program} is {text}", value)
 
 
-def look(params: Params, runner: CommandRunner | None = None) -> Finding:
+def judge_lines(program: str, output: str, match: str, most: int) -> Finding:
+    """Judge how many lines of the output match: warnings of a build, findings of a linter."""
+    lines = [line.strip() for line in output.splitlines() if re.search(match, line)]
+    value = {"matches": len(lines), "max_matches": most}
+    text = f"{len(lines)} line{'s' * (len(lines) != 1)} of {program} match{'es' * (len(lines) == 1)} {match}"
+    if len(lines) <= most:
+        return Finding(True, text, value)
+    return Finding(False, f"{text}, {most} may; the first: {lines[0][:_LINE]}", value)
+
+
+def judge_number(program: str, output: str, pattern: str, least: float | None) -> Finding:
+    """Judge the number that a program says of itself last, its own score for example."""
+    found = list(re.finditer(pattern, output))
+    try:
+        number = float(found[-1].group(found[-1].lastindex or 0))
+    except (IndexError, ValueError):
+        return Finding(False, f"{program} shows no number where {pattern} looks for one")
+    value = {"number": number}
+    if least is not None and number < least:
+        return Finding(False, f"{program} says {number:g}, at least {least:g} is needed", value)
+    return Finding(True, f"{program} says {number:g}", value)
+
+
+def name_of(params: Params) -> str:
+    """What the program is called in a message."""
+    return os.path.basename(str(params["argv"][0]))
+
+
+def execute(params: Params, runner: CommandRunner | None = None) -> Completed:
+    """Run the program of a check to its end, whatever its exit status. SluiceError when it cannot be run."""
     argv = params["argv"]
-    if not argv:
-        return Finding(False, "argv is empty")
     path = os.pathsep.join([*(params["path_prepend"] or []), os.environ.get("PATH", os.defpath)])
-    pattern = params["pattern"]
+    # PATH of the child decides where an interpreter in a `#!/usr/bin/env` line is found; the lookup of the
+    # program itself uses the parent's, so it is done here.
+    return (runner or SubprocessRunner())(
+        [_which(argv[0], path), *argv[1:]], cwd=params["chdir"], env={"PATH": path}, timeout=params["timeout"]
+    )
+
+
+def look(params: Params, runner: CommandRunner | None = None) -> Finding:
+    for option in ("pattern", "match", "number"):
+        try:
+            re.compile(params[option] or "")
+        except re.error as error:
+            return Finding(False, f"its {option} is no regular expression ({error})")
     try:
-        re.compile(pattern or "")
-    except re.error as error:
-        return Finding(False, f"its pattern is no regular expression ({error})")
-    try:
-        # PATH of the child decides where an interpreter in a `#!/usr/bin/env` line is found; the lookup of the
-        # program itself uses the parent's, so it is done here.
-        done = (runner or SubprocessRunner())(
-            [_which(argv[0], path), *argv[1:]], cwd=params["chdir"], env={"PATH": path}, timeout=params["timeout"]
-        )
+        done = execute(params, runner)
     except SluiceError as error:
-        return Finding(False, f"{argv[0]} cannot be run: {error.cause}", {"rc": None})
-    return judge(os.path.basename(argv[0]), done, params["min_version"], pattern)
+        return Finding(False, f"{params['argv'][0]} cannot be run: {error.cause}", {"rc": None})
+    program, output = name_of(params), f"{done.stdout}\n{done.stderr}"
+    finding = judge(program, done, params["min_version"], params["pattern"])
+    if params["number"]:
+        # Also of a program that failed: its score says how badly.
+        finding = finding + judge_number(program, output, params["number"], params["min_number"])
+    if params["match"]:
+        finding = finding + judge_lines(program, output, params["match"], params["max_matches"] or 0)
+    return finding
 
 
 def _which(program: str, path: str) -> str:
@@ -90,14 +131,24 @@ def _which(program: str, path: str) -> str:
     raise SluiceError(f"run {program}", f"it is in none of the directories {path}")
 
 
+PROGRAM: dict[str, Any] = {
+    "argv": {"type": "list", "elements": "str"},
+    "chdir": {"type": "path"},
+    "path_prepend": {"type": "list", "elements": "path"},
+}
+"""How a check says which program it runs."""
+
 KIND = Kind(
     options={
-        "argv": {"type": "list", "elements": "str"},
+        **PROGRAM,
         "min_version": {"type": "str"},
         "pattern": {"type": "str"},
-        "chdir": {"type": "path"},
-        "path_prepend": {"type": "list", "elements": "path"},
+        "match": {"type": "str"},
+        "max_matches": {"type": "int"},
+        "number": {"type": "str"},
+        "min_number": {"type": "float"},
     },
     look=look,
     required=("argv",),
+    cacheable=True,
 )

@@ -44,4 +44,5 @@ KIND = Kind(
     look=look,
     required=("path",),
     one_of=("free_mb", "free_pct"),
+    group="filesystem",
 )

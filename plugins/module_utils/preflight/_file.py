@@ -31,4 +31,4 @@ def look(params: Params) -> Finding:
     return Finding(bool(size), f"{path} {'is there' if size else 'is empty'}", {"bytes": size})
 
 
-KIND = Kind(options={"path": {"type": "path"}}, look=look, required=("path",))
+KIND = Kind(options={"path": {"type": "path"}}, look=look, required=("path",), group="filesystem")

@@ -21,6 +21,13 @@ class Finding:
     message: str
     """Names the thing, says what is wrong and, where it is known, what to do. No final period."""
     value: dict[str, Any] = field(default_factory=dict)
+    cached: bool = False
+    """Whether it was found for the same commit before, and not looked at again."""
+
+    def __add__(self, other: Finding) -> Finding:
+        """Both findings as one, which is good when both are; what is wrong is said alone."""
+        texts = [finding.message for finding in (self, other) if finding.passed == (self.passed and other.passed)]
+        return Finding(self.passed and other.passed, "; ".join(texts), {**self.value, **other.value})
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,10 @@ class Kind:
     one_of: tuple[str, ...] = ()
     """Options of which exactly one must be given."""
     libraries: tuple[str, ...] = ()
+    group: str = "environment"
+    """The group that such a check counts in unless it says another."""
+    cacheable: bool = False
+    """Whether the commit settles what is found, so that a pass holds for as long as the commit is the same."""
 
 
 def existing_part(path: str) -> str:

@@ -54,4 +54,5 @@ KIND = Kind(
     look=look,
     required=("url",),
     libraries=("psycopg2",),
+    group="database",
 )

@@ -13,6 +13,8 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils._runner import redact
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
 
+_MB = 1024 * 1024
+
 
 def look(params: Params) -> Finding:
     import redis  # the module has made sure that it is there
@@ -43,6 +45,7 @@ def look(params: Params) -> Finding:
         "latency_ms": round(latency, 1),
         "server_version": info.get("valkey_version") or info.get("redis_version"),
         "used_memory": info.get("used_memory_human"),
+        "used_memory_mb": round(info["used_memory"] / _MB, 2) if "used_memory" in info else None,
         "role": info.get("role"),
     }
     if value["role"] == "slave":
@@ -50,7 +53,13 @@ def look(params: Params) -> Finding:
     most = params["max_latency_ms"]
     if most is not None and latency > most:
         return Finding(False, f"Redis took {latency:.0f} ms for PING, at most {most:g} ms are allowed", value)
-    return Finding(True, f"Redis answered in {latency:.1f} ms", value)
+    room, used = params["max_memory_mb"], value["used_memory_mb"]
+    if room is not None and used is None:
+        return Finding(False, "Redis does not tell this user how much memory it uses", value)
+    if room is not None and used > room:
+        return Finding(False, f"Redis uses {used:g} MB, at most {room:g} MB are allowed", value)
+    uses = f" and uses {value['used_memory']}" if value["used_memory"] else ""
+    return Finding(True, f"Redis answered in {latency:.1f} ms{uses}", value)
 
 
 def _info(client: Any) -> dict[str, Any]:
@@ -64,8 +73,13 @@ def _info(client: Any) -> dict[str, Any]:
 
 
 KIND = Kind(
-    options={"url": {"type": "str", "no_log": True}, "max_latency_ms": {"type": "float"}},
+    options={
+        "url": {"type": "str", "no_log": True},
+        "max_latency_ms": {"type": "float"},
+        "max_memory_mb": {"type": "float"},
+    },
     look=look,
     required=("url",),
     libraries=("redis",),
+    group="redis",
 )

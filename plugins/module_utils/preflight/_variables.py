@@ -17,56 +17,71 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight._model im
 def compare(values: Mapping[str, Any], required: list[str], expected: Mapping[str, Any]) -> Finding:
     """Judge the environment. A variable that is empty, or blank, counts as missing."""
     wanted = list(dict.fromkeys([*required, *expected]))
-    missing = [name for name in wanted if not _text(values.get(name)).strip()]
+    missing = [name for name in wanted if not text(values.get(name)).strip()]
     wrong = [
-        f"{name} is not {_text(value)}"
+        f"{name} is not {text(value)}"
         for name, value in expected.items()
-        if name not in missing and _text(values[name]) != _text(value)
+        if name not in missing and text(values[name]) != text(value)
     ]
     problems = []
     if missing:
         problems.append(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing or empty")
     problems += wrong
     good = len(wanted) - len(missing) - len(wrong)
-    value = {"required": len(wanted), "good": good, "missing": missing, "wrong": [text.split(" ")[0] for text in wrong]}
+    value = {
+        "required": len(wanted),
+        "good": good,
+        "missing": missing,
+        "wrong": [words.split(" ")[0] for words in wrong],
+    }
     return Finding(not problems, "; ".join(problems) or f"{good} of {len(wanted)} variables are there", value)
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """A value as the process would see it."""
     if value is None:
         return ""
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def look(params: Params) -> Finding:
+def load(params: Params) -> dict[str, Any]:
+    """The environment that a check is about. ValueError with the reason when it cannot be had."""
     if params["values"] is not None:
-        where, text = "its values", params["values"]
+        where, content = "its values", params["values"]
     else:
         where = params["config"]
         try:
             with open(where, encoding="utf-8") as stream:
-                text = stream.read()
+                content = stream.read()
         except (OSError, UnicodeDecodeError) as error:
-            return Finding(False, f"{where} cannot be read ({getattr(error, 'strerror', None) or error})")
+            raise ValueError(f"{where} cannot be read ({getattr(error, 'strerror', None) or error})") from error
     try:
-        values = json.loads(text) if isinstance(text, str) else text
+        values = json.loads(content) if isinstance(content, str) else content
     except ValueError:
         values = None
-    if not isinstance(values, dict):
-        return Finding(False, f"{where} must be a JSON object of variables")
+    if isinstance(values, dict):
+        return values
+    raise ValueError(f"{where} must be a JSON object of variables")
+
+
+def look(params: Params) -> Finding:
+    try:
+        values = load(params)
+    except ValueError as error:
+        return Finding(False, str(error))
     return compare(values, params["required"] or [], params["expected"] or {})
 
 
+SOURCE: dict[str, Any] = {
+    "config": {"type": "path"},
+    # JSON and not a dict: Ansible masks every value of a dict that is no_log wherever it occurs in the result,
+    # and `true`, `100` and `production` occur everywhere.
+    "values": {"type": "json", "no_log": True},
+}
+"""Where an environment is read from: one of the two."""
+
 KIND = Kind(
-    options={
-        "required": {"type": "list", "elements": "str"},
-        "expected": {"type": "dict"},
-        "config": {"type": "path"},
-        # JSON and not a dict: Ansible masks every value of a dict that is no_log wherever it occurs in the result,
-        # and `true`, `100` and `production` occur everywhere.
-        "values": {"type": "json", "no_log": True},
-    },
+    options={"required": {"type": "list", "elements": "str"}, "expected": {"type": "dict"}, **SOURCE},
     look=look,
     one_of=("config", "values"),
 )

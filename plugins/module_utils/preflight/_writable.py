@@ -34,4 +34,4 @@ def look(params: Params) -> Finding:
     return Finding(True, f"{path} {'is writable' if value['exists'] else 'can be made'}", value)
 
 
-KIND = Kind(options={"path": {"type": "path"}}, look=look, required=("path",))
+KIND = Kind(options={"path": {"type": "path"}}, look=look, required=("path",), group="filesystem")

@@ -27,10 +27,9 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight._checks i
     KINDS,
     check_spec,
     problems,
-    result,
     run_checks,
+    spec,
 )
-from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding
 
 ENVIRONMENT = {"NODE_ENV": "production", "PORT": 3001, "CACHE": True, "BLANK": "  ", "JWT_SECRET": "geheim"}
 
@@ -38,6 +37,11 @@ ENVIRONMENT = {"NODE_ENV": "production", "PORT": 3001, "CACHE": True, "BLANK": "
 def check(**given: Any) -> dict[str, Any]:
     """A check with every option, as Ansible would hand it over."""
     return {name: option.get("default") for name, option in check_spec().items()} | given
+
+
+def params(*checks: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """The parameters of the module, as Ansible would hand them over."""
+    return {name: option.get("default") for name, option in spec().items()} | {"checks": list(checks)} | given
 
 
 @pytest.mark.parametrize(
@@ -264,12 +268,12 @@ def test_writable(tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_refused(given: dict[str, Any], problem: str) -> None:
     assert list(problems([check(**given)])) == [problem]
     with pytest.raises(SluiceError, match="Cannot use the preflight checks"):
-        run_checks([check(**given)])
+        run_checks(params(check(**given)))
 
 
 def test_no_checks_prove_nothing() -> None:
     with pytest.raises(SluiceError, match="there is none"):
-        run_checks([])
+        run_checks(params())
 
 
 def test_the_least_that_each_type_needs_is_known() -> None:
@@ -281,18 +285,3 @@ def test_the_least_that_each_type_needs_is_known() -> None:
 def test_options_of_the_same_name_are_the_same() -> None:
     for kind in KINDS.values():
         assert {name: check_spec()[name] for name in kind.options} == kind.options
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "passed", "score"),
-    [
-        ([(True, False, 1), (True, False, 1)], True, 100),
-        ([(True, False, 3), (False, False, 1)], False, 75),
-        ([(True, False, 3), (False, True, 1)], True, 75),
-        ([(False, True, 0)], True, 100),
-    ],
-)
-def test_score(outcomes: list[tuple[bool, bool, float]], passed: bool, score: float) -> None:
-    checks = [check(type="file", optional=optional, weight=weight) for _ok, optional, weight in outcomes]
-    found = result(checks, [Finding(ok, "") for ok, _optional, _weight in outcomes])
-    assert (found["passed"], found["score"]) == (passed, score)
