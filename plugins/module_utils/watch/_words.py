@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""A watch in a few keys and in one line, for results, reports and persons. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.sluice.release.plugins.module_utils.report._words import worst
+from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place
+from ansible_collections.sluice.release.plugins.module_utils.watch._record import Watch
+
+
+def summary(watch: Watch, now: float) -> dict[str, Any]:
+    """Return where a watch stands ``now`` (seconds since the switch): its windows, its ticks, its verdict."""
+    places = watch.places(now)
+    windows = [_window(watch, one, now) for one in places]
+    findings = [finding for tick in watch.ticks for finding in tick["findings"]]
+    ended = watch.ended or {}
+    return {
+        "release": watch.release,
+        "start": watch.origin["data"]["start"],
+        "verdict": worst([*(w["verdict"] for w in windows), *(f["verdict"] for f in findings)]),
+        "outcome": ended.get("outcome"),
+        "reason": ended.get("reason"),
+        "windows": windows,
+        "crashes": max((int(tick.get("crashes") or 0) for tick in watch.ticks), default=0),
+        "ticks": [_tick(watch, tick) for tick in watch.ticks],
+        "decisions": [{key: said.get(key) for key in ("action", "reason", "command")} for said in watch.decisions],
+    }
+
+
+def _window(watch: Watch, one: Place, now: float) -> dict[str, Any]:
+    window = one.window
+    verdicts: list[Optional[str]] = [seen["verdict"] for seen in watch.history(window.name)]
+    if one.late or one.missed:
+        verdicts.append("red" if one.failed else "yellow")
+    state = "over" if one.over else "ahead" if now <= window.start and not one.done else "open"
+    return {
+        "window": window.name,
+        "from": window.start,
+        "until": window.until,
+        "every": window.every,
+        "of": len(one.slots),
+        "done": len(one.done),
+        "late": len(one.late),
+        "missed": len(one.missed),
+        "held": len(one.held),
+        "state": state,
+        "verdict": worst(verdicts),
+    }
+
+
+def _tick(watch: Watch, tick: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": tick["at"],
+        "time": watch.clock_text(float(tick["at"])),
+        "verdict": tick["verdict"],
+        "windows": [
+            {key: seen[key] for key in ("window", "number", "of", "late", "verdict", "gates")}
+            for seen in tick["windows"]
+        ],
+        "findings": list(tick["findings"]),
+        "crashes": tick.get("crashes"),
+    }
+
+
+def ending(watch: Watch, places: Sequence[Place]) -> dict[str, str]:
+    """Return outcome and reason of a watch whose last tick is over."""
+    told = summary(watch, max((one.slots[-1] for one in places), default=0.0))
+    missed = sum(len(one.missed) for one in places)
+    if told["verdict"] == "red":
+        return {"outcome": "failed", "reason": f"{missed} missed ticks" if missed else "a verdict was red"}
+    return {"outcome": "passed", "reason": "every window is over"}
+
+
+def clock(text: str) -> str:
+    """Return a moment of the journal as a person reads it: `2026-11-22 10:05:00 UTC`."""
+    return f"{text[:10]} {text[11:19]} UTC"
+
+
+def tick_line(data: Mapping[str, Any], following: Optional[str], outcome: Optional[str] = None) -> str:
+    """Return what a tick found in one line: window, tick n of m, verdict, what was found, when the next is due."""
+    parts = [f"{seen['window']}: tick {seen['number']} of {seen['of']} {seen['verdict']}" for seen in data["windows"]]
+    texts = [str(finding["text"]) for finding in data["findings"]]
+    if texts:
+        parts.append(f"{data['verdict']}: {'; '.join(texts)}")
+    return "; ".join(parts) + "; " + upcoming(following, outcome)
+
+
+def upcoming(following: Optional[str], outcome: Optional[str] = None) -> str:
+    """Return what comes next in words."""
+    if outcome is not None:
+        return f"the watch is over, {outcome}"
+    return f"next tick at {clock(following)}" if following else "no tick is left"
