@@ -39,6 +39,8 @@ class Response(NamedTuple):
     seconds: float
     error: str | None = None
     kind: str | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Every header in order: a name may come more than once, as Set-Cookie does."""
 
 
 class Fetch(Protocol):
@@ -82,7 +84,8 @@ def fetch(
     def work() -> None:
         try:
             status, fields, content = exchange.run(url, MAX_REDIRECTS if follow else 0)
-            answer.append(Response(status, fields, content, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            answer.append(Response(status, fields, content, seconds, pairs=exchange.pairs))
         except _TooLargeError as problem:
             text = f"its answer is larger than {MAX_BODY // 1024**2} MB"
             answer.append(Response(problem.status, {}, b"", time.monotonic() - started, text, "too_large"))
@@ -124,6 +127,7 @@ class _Exchange:
         self.validate_certs = validate_certs
         self.deadline = deadline
         self.connection: http.client.HTTPConnection | None = None
+        self.pairs: tuple[tuple[str, str], ...] = ()
 
     def abort(self) -> None:
         """Close the socket under the thread that waits for it."""
@@ -166,8 +170,8 @@ class _Exchange:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             self.connection.request(self.method, target, body=self.body, headers=headers)
             response = self.connection.getresponse()
-            fields = {name.lower(): value for name, value in response.getheaders()}
-            return response.status, fields, self._read(response)
+            self.pairs = tuple((name.lower(), value) for name, value in response.getheaders())
+            return response.status, dict(self.pairs), self._read(response)
         finally:
             self.connection.close()
 

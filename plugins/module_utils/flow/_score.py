@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""From what was found to a verdict and a score; the same for flows and for workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ORDER = ("green", "yellow", "pending", "red")
+"""From best to worst."""
+
+
+def gate(
+    name: str, passed: bool, *, kind: str, reason: str, optional: bool, weight: float, samples: int, **more: Any
+) -> dict[str, Any]:
+    """One judged thing in the form of a check of health_gate, so that journal, report and terminal know it."""
+    return {
+        "check": name,
+        "type": kind,
+        "verdict": "green" if passed else "yellow" if optional else "red",
+        "value": "passed" if passed else "failed",
+        "threshold": "passed",
+        "direction": "state",
+        "reason": reason,
+        "optional": optional,
+        "weight": weight,
+        "samples": samples,
+        **more,
+    }
+
+
+def score_of(gates: Sequence[Mapping[str, Any]]) -> float:
+    """Weight of what passed, in percent of all; what failed earns nothing, also where it is optional."""
+    weight = sum(one["weight"] for one in gates)
+    earned = sum(one["weight"] for one in gates if one["value"] == "passed")
+    return round(100 * earned / weight, 1) if weight else 100.0
+
+
+def summary(gates: Sequence[Mapping[str, Any]], what: str, min_score: float) -> dict[str, Any]:
+    """Verdict, score and all gates. Where a pass mark is asked for it is the last of the gates."""
+    score = score_of(gates)
+    everything = list(gates)
+    if min_score > 0:
+        everything.append(
+            gate(
+                f"score of the {what}",
+                score >= min_score,
+                kind="score",
+                reason=f"the {what} scored {score:g}, at least {min_score:g} is needed",
+                optional=False,
+                weight=0.0,
+                samples=len(gates),
+            )
+            | {"value": score, "threshold": f"at least {min_score:g}"}
+        )
+    return {
+        "verdict": max((one["verdict"] for one in everything), key=ORDER.index, default="green"),
+        "score": score,
+        "gates": everything,
+    }
+
+
+def red_words(gates: Sequence[Mapping[str, Any]], what: str) -> str:
+    """`2 of 5 flows are red: why; why`, and '' when none is."""
+    red = [one for one in gates if one["verdict"] == "red"]
+    if not red:
+        return ""
+    total = len(gates)
+    return f"{len(red)} of {total} {what}{'s' * (total != 1)} {'is' if len(red) == 1 else 'are'} red: " + "; ".join(
+        str(one["reason"]) for one in red
+    )
