@@ -99,6 +99,17 @@ _LOSS = _object(
     "What one table has lost, or would have lost",
 )
 
+# What was restored of a backup, in earnest or as a test.
+_RESTORED = {
+    "backup_id": _TEXT,
+    "created": {"description": "The time that the data is of", **_TEXT},
+    "host": _TEXT,
+    "bytes": _COUNT,
+    "tables": _COUNT,
+    "rows": _COUNT,
+    "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
+}
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "urn:sluice:release-report:1",
@@ -166,8 +177,7 @@ SCHEMA: dict[str, Any] = {
         "restore": _object(
             "backup_id database replaced confirmed losses",
             {
-                "backup_id": _TEXT,
-                "created": {"description": "The time that the data is of", **_TEXT},
+                **_RESTORED,
                 "database": _TEXT,
                 "replaced": {"description": "Name under which the replaced database is kept", **_MAYBE_TEXT},
                 "confirmed": {
@@ -176,12 +186,7 @@ SCHEMA: dict[str, Any] = {
                 },
                 "losses": {"type": "array", "items": _LOSS},
                 "rows_lost": _COUNT,
-                "host": _TEXT,
                 "seconds": _SECONDS,
-                "bytes": _COUNT,
-                "tables": _COUNT,
-                "rows": _COUNT,
-                "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
             },
             "The database that a backup has replaced, or would have replaced; null without one",
             nullable=True,
@@ -189,18 +194,12 @@ SCHEMA: dict[str, Any] = {
         "drill": _object(
             "backup_id verified seconds",
             {
-                "backup_id": _TEXT,
-                "created": {"description": "The time that the data is of", **_TEXT},
+                **_RESTORED,
                 "age_hours": {"type": "number"},
                 "verified": {"type": "boolean"},
                 "level": _TEXT,
                 "differences": {"type": "array", "items": {"type": "object"}},
                 "seconds": {"description": "How long a restore is expected to take", **_MAYBE_SECONDS},
-                "host": _TEXT,
-                "bytes": _COUNT,
-                "tables": _COUNT,
-                "rows": _COUNT,
-                "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
             },
             "The backup that was restored as a test; null without one",
             nullable=True,
