@@ -26,8 +26,9 @@ description:
     first sample inside O(checks[].crit) (or O(checks[].recover) seconds after it). Ten single blips in an hour are
     no red gate.
   - When O(duration) is over while a breach is pending, the gate goes on until that breach has healed or has become
-    red; this takes at most the longest O(checks[].sustained) + O(checks[].recover). With O(duration=0) there is one
-    look and no such extension, so a breach with O(checks[].sustained) above 0 is reported as V(pending).
+    red. This takes O(checks[].sustained) + O(checks[].recover) seconds, and the samples that fall on their ends; after
+    that a breach without data that decides it stays V(pending). With O(duration=0) there is one look and no such
+    extension, so a breach with O(checks[].sustained) above 0 is reported as V(pending).
   - Requests go straight to the host of each URL, never through a proxy of the environment. An answer is read up to 8
     MB; a larger one is no data. Redirects are not followed. Checks of type V(prometheus) and V(json) with equal
     requests share one.
@@ -47,8 +48,8 @@ options:
     type: float
     default: 0.0
   interval:
-    description: Seconds between two samples of a check, at least 0.05. A slow answer skips samples; it never piles
-      them up.
+    description: Seconds between two samples of a check, at least 0.05. They are taken at whole multiples of it since
+      the gate began, and have these times. A slow answer skips samples; it never piles them up.
     type: float
     default: 1.0
   grace:

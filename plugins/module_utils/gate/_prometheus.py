@@ -136,13 +136,11 @@ class CounterLog:
         step: dict[str, float] = {}
         compared = found = False
         for key, value in samples.items():
-            if (
-                key[0] != self.series.metric
-                or not math.isfinite(value)
-                or not matches(dict(key[1]), self.series.labels)
-            ):
+            if key[0] != self.series.metric or not matches(dict(key[1]), self.series.labels):
                 continue
             found = True
+            if not math.isfinite(value):
+                continue
             process = tuple(sorted(start for labels, start in starts if labels <= set(key[1])))
             if comparable(process):
                 compared = True
@@ -159,9 +157,10 @@ class CounterLog:
 
     def increase(self, now: float, window: float, since: float = 0.0) -> Increase | None:
         """Growth within the last ``window`` seconds, but not before ``since``. None: there is nothing to compare."""
-        begin = max(now - window, since) + SAME_TIME
         # The scrape at or before the window's beginning is what the first step in it is measured from.
-        while len(self._scrapes) > 1 and self._scrapes[1] <= begin:
+        while len(self._scrapes) > 1 and self._scrapes[1] <= now - window + SAME_TIME:
+            self._scrapes.popleft()
+        while len(self._scrapes) > 1 and self._scrapes[0] < since - SAME_TIME:
             self._scrapes.popleft()
         while self._steps and self._steps[0][0] <= self._scrapes[0]:
             self._steps.popleft()

@@ -161,10 +161,16 @@ class Judge:
         sign = -1 if self.limits.direction == "below" else 1
         return max((other, one), key=lambda sample: sign * float(sample.value or 0))
 
-    @property
-    def is_undecided(self) -> bool:
-        """Whether a breach goes on that may yet become red."""
-        return self._open is not None and not self.red
+    def undecided_until(self, end: float) -> float | None:
+        """The time up to which a breach that began within the window, until ``end``, is worth waiting for.
+
+        A sample with data at that time or later decides it: it is red then, or over. None: nothing is undecided.
+        """
+        breach, limits = self._open, self.limits
+        if breach is None or self.red or breach.started > end + SAME_TIME:
+            return None
+        by = breach.started + limits.sustained if self._back is None else self._back + limits.recover
+        return max(by, end + limits.sustained + limits.recover)
 
     @property
     def is_proven(self) -> bool:

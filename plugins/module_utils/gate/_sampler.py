@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -14,20 +15,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure, Target, show
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
+    SAME_TIME,
+    Check,
+    Measure,
+    Sample,
+    Target,
+    show,
+)
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import PENDING, RED, Judge, summary, worst_of
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import Settings
 
 Report = Callable[[str, float, float], None]
 
+TELL = 0.25
+"""Seconds between two lines for the person who waits: to judge every check at every answer would cost too much."""
+
 
 class _Answer(NamedTuple):
-    """One answer; `through`: the next request of this target would be sent after the window's end."""
+    """One answer, or the error of a target that raised one."""
 
     target: int
     t: float
+    """The tick at which was asked."""
     answer: Any
-    through: bool
+    last: bool
+    """Whether the next tick lies past the window's end."""
 
 
 @dataclass
@@ -38,7 +51,15 @@ class _Follower:
     judge: Judge
 
     def take(self, t: float, answer: Any) -> None:
-        sample = self.measure.sample(t, answer)
+        """Judge an answer. What nobody thought of is no data: a gate ends in a verdict and not in a traceback."""
+        sample: Sample | None
+        if isinstance(answer, Exception):
+            sample = Sample(t, None, f"could not be asked ({type(answer).__name__})")
+        else:
+            try:
+                sample = self.measure.sample(t, answer)
+            except Exception as error:  # noqa: BLE001 - whatever an answer can hold
+                sample = Sample(t, None, f"its answer could not be used ({type(error).__name__})")
         if sample is not None:
             self.judge.add(sample)
 
@@ -52,43 +73,41 @@ def observe(
     """Look at all checks side by side for the whole window and return the gate's result.
 
     It ends early on red (with ``stop_on_red``) and when nothing but readiness was asked and all of it is proven. It
-    goes on past ``duration`` while a breach is pending, at most as long as that breach needs to become red or to be
-    over. Every target bounds its own answer, so the last answer is waited for.
+    goes on past ``duration`` while a breach that began before is pending. Every target bounds its own answer, so the
+    last answer is waited for.
     """
     started = time.monotonic()
     begun = time.time()
     followers = [_Follower(check.begin(check, begun), Judge(check)) for check in checks]
     targets = _targets(checks)
-    answers: queue.Queue[_Answer | int] = queue.Queue()
+    answers: queue.Queue[_Answer] = queue.Queue()
     stop = threading.Event()
-    # The most that any breach needs to be decided, once the window is over.
-    patience = settings.duration + max(check.limits.sustained + check.limits.recover for check in checks)
     for number, (target, _members) in enumerate(targets):
-        arguments = (number, target, settings, started, patience, answers, stop)
+        arguments = (number, target, settings, started, answers, stop)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
 
     judges = [follower.judge for follower in followers]
-    running, through = set(range(len(targets))), set()
-    complete = True
-    while running:
-        if report:
-            _tell(report, judges, time.monotonic() - started, settings.duration)
+    waited_for = set(range(len(targets)))
+    complete, told = True, -math.inf
+    while waited_for:
+        now = time.monotonic() - started
+        if report and now - told >= TELL:
+            _tell(report, judges, now, settings.duration)
+            told = now
         try:
-            answer = answers.get(timeout=1.0)
+            answer = answers.get(timeout=TELL)
         except queue.Empty:
             continue
-        if isinstance(answer, int):
-            running.discard(answer)
-            continue
-        for member in targets[answer.target][1]:
+        members = targets[answer.target][1]
+        for member in members:
             followers[member].take(answer.t, answer.answer)
-        if answer.through:
-            through.add(answer.target)
-        if settings.stop_on_red and any(judge.red for judge in judges):
+        if settings.stop_on_red and any(judges[member].red for member in members):
             complete = False
             break
-        if _proven(judges) or (len(through) == len(targets) and not any(judge.is_undecided for judge in judges)):
+        if _proven(judges):
             break
+        if answer.last and not any(_undecided(judges[member], answer.t, settings.duration) for member in members):
+            waited_for.discard(answer.target)
     stop.set()
     return summary(judges, elapsed=time.monotonic() - started, complete=complete)
 
@@ -106,23 +125,36 @@ def _ask(
     target: Target,
     settings: Settings,
     started: float,
-    patience: float,
-    answers: queue.Queue[_Answer | int],
+    answers: queue.Queue[_Answer],
     stop: threading.Event,
 ) -> None:
-    """Ask at every tick until told to stop. A slow answer costs ticks, it never piles up."""
-    tick = 0
+    """Ask at every tick until told to stop. A slow answer costs ticks, it never piles up.
+
+    Ticks are whole multiples of the interval since the gate began, and a sample has the time of its tick: the few
+    milliseconds by which a busy machine is late at one end of a breach must not make the breach shorter.
+    """
+    tick, interval = 0, settings.interval
     while not stop.is_set():
-        t = time.monotonic() - started
-        answer = target.ask()
-        now = time.monotonic() - started
-        tick = max(tick + 1, int(now / settings.interval))
-        due = tick * settings.interval
-        answers.put(_Answer(number, t, answer, through=settings.duration == 0 or due > settings.duration + 1e-6))
-        if settings.duration == 0 or due > patience + 1e-6:
+        # A machine that slept for longer than the interval has missed ticks.
+        tick = max(tick, int((time.monotonic() - started) / interval))
+        answer: Any
+        try:
+            answer = target.ask()
+        except Exception as error:  # noqa: BLE001 - a target that raises would be waited for without end
+            answer = error
+        t = round(tick * interval, 6)
+        tick = max(tick + 1, math.ceil((time.monotonic() - started) / interval))
+        last = settings.duration == 0 or tick * interval > settings.duration + SAME_TIME
+        answers.put(_Answer(number, t, answer, last))
+        if settings.duration == 0:
             break
-        stop.wait(max(0.0, due - now))
-    answers.put(number)
+        stop.wait(max(0.0, started + tick * interval - time.monotonic()))
+
+
+def _undecided(judge: Judge, t: float, duration: float) -> bool:
+    """Whether samples after ``t`` are needed, although the window is over."""
+    until = judge.undecided_until(duration) if duration else None
+    return until is not None and t < until - SAME_TIME
 
 
 def _proven(judges: Sequence[Judge]) -> bool:

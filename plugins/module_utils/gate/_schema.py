@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.gate import _baseline
 from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import SAME_TIME, Check, Limits
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import word
 
 COMMON: dict[str, Any] = {
@@ -183,7 +183,9 @@ def _time_problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[
     if grace >= duration:
         yield f"its grace of {grace:g} s leaves nothing of {duration:g} s to judge"
         return
-    possible = int((duration - grace) / interval) + 1
+    # The ticks from the grace to the end; the first scrape of what compares two is no sample.
+    first, last = math.ceil((grace - SAME_TIME) / interval), int((duration + SAME_TIME) / interval)
+    possible = last - first + (0 if KINDS[raw["type"]].two_looks(raw) else 1)
     for option in ("successes", "min_samples"):
         if raw[option] > possible:
             yield f"{option} is {raw[option]}, but {duration:g} s hold only {possible} samples"

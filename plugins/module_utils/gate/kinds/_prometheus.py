@@ -71,6 +71,7 @@ class _Prometheus:
         self._log = _prometheus.CounterLog(wanted.series, suffix=suffix)
         self._over = _prometheus.CounterLog(wanted.over) if wanted.over else None
         self._warm = False
+        self._since = 0.0
 
     def sample(self, t: float, answer: Response) -> Sample | None:
         wanted = self.wanted
@@ -100,12 +101,14 @@ class _Prometheus:
         if self._over:
             self._over.add(t, samples, begun=self.begun)
         check = self.check
-        # A window never reaches back into the warm-up that is not to be judged.
+        # A window never reaches back into the warm-up that is not to be judged: what is judged begins anew.
         since = check.limits.grace if t >= check.limits.grace - SAME_TIME else 0.0
+        if since != self._since:
+            self._since, self._warm = since, False
         grown = self._log.increase(t, check.window, since)
         if grown is None:
             # The first scrape is what later ones are compared with. It says nothing by itself, so it is no sample.
-            if not self._warm or t <= since + SAME_TIME:
+            if not self._warm:
                 return None
             return Sample(t, None, f"nothing to compare in the last {seconds(check.window)}")
         self._warm = True

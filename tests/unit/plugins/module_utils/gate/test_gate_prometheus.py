@@ -141,6 +141,15 @@ def test_the_window_slides_and_never_reaches_before_the_grace() -> None:
     assert grown(log, 11, window=3) == 121 - 64
 
 
+def test_a_grace_that_ends_between_two_scrapes_leaves_out_what_grew_before_it() -> None:
+    log = CounterLog(Series(REQUESTS))
+    for t, value in enumerate([0, 0, 0, 500]):
+        log.add(t, page(value))
+    assert log.increase(3, 10, since=2.5) is None, "some of it was in the grace, nobody knows how much"
+    log.add(4, page(507))
+    assert grown(log, 4, window=10, since=2.5) == 7
+
+
 def test_the_first_error_is_an_increase() -> None:
     log = CounterLog(Series(REQUESTS, {"status": "500"}))
     log.add(0, page(100))

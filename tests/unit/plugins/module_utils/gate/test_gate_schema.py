@@ -104,6 +104,11 @@ def check(raw: dict[str, Any], **gate: Any) -> Check:
         ([{**HTTP, "successes": 3}], {}, "more than one sample needs time; set duration"),
         ([{**HTTP, "successes": 9}], {"duration": 5}, "successes is 9, but 5 s hold only 6 samples"),
         ([{**HTTP, "min_samples": 6}], {"duration": 5, "grace": 1}, "min_samples is 6, but 5 s hold only 5 samples"),
+        (
+            [{**HTTP, "min_samples": 3}],
+            {"duration": 10, "grace": 4, "interval": 3},
+            "min_samples is 3, but 10 s hold only 2 samples",  # at 6 and 9 s
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(checks: list[dict[str, Any]], gate: dict[str, Any], problem: str) -> None:
