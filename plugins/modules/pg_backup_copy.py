@@ -109,6 +109,13 @@ copy:
       description: Where the copy is.
       type: str
       sample: /mnt/backup/dealradarus/20261122T013000Z
+    way:
+      description: How it got there, V(directory) or V(rsync).
+      type: str
+      sample: directory
+    verified:
+      description: Whether every file of it was read again there and was right. In check mode false for a new copy.
+      type: bool
     bytes:
       description: Size of its files.
       type: int

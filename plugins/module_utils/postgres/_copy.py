@@ -16,6 +16,7 @@ from typing import Any, Optional, Protocol
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import fsync_directory, host_lock, write_atomic
+from ansible_collections.sluice.release.plugins.module_utils._runner import redact
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._dump import mebibytes
@@ -53,6 +54,8 @@ class Place(Protocol):
     """Where copies lie. Until ``publish`` a copy has a name that nothing takes for a backup."""
 
     shown: str
+    way: str
+    """How it is reached: ``directory`` or ``rsync``."""
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
         """Keep other copies out, and clear away what killed ones left."""
@@ -109,12 +112,15 @@ def copy_backup(options: CopyOptions, means: Means, place: Place) -> dict[str, A
         if noting and not means.check_mode:
             place.put_note(backup)
         removed = _retain(options, means, place, backup, now)
-    target = os.path.join(place.shown, backup.id)
+    target = redact(os.path.join(place.shown, backup.id))
     return {
         "changed": copying or noting or bool(removed),
         "copy": {
             "backup_id": backup.id,
             "to": target,
+            "way": place.way,
+            # One that was there was read again as well.
+            "verified": not (copying and means.check_mode),
             "bytes": backup.manifest.size,
             "files": len(backup.manifest.files),
             "sha256": backup.manifest.sha256,
@@ -181,6 +187,8 @@ def _retain(options: CopyOptions, means: Means, place: Place, backup: Backup, no
 
 class Directory:
     """A directory of this host, on another disk or one that is mounted from elsewhere."""
+
+    way = "directory"
 
     def __init__(self, path: str, source: str, free_mb_min: int, warn: Callable[[str], None]) -> None:
         self.shown = self._path = path

@@ -74,6 +74,8 @@ def changes(output: str) -> dict[str, str]:
 class Rsync:
     """A directory of another host. rsync alone is spoken with it, so a restricted account will do."""
 
+    way = "rsync"
+
     def __init__(self, options: CopyOptions, runner: CommandRunner) -> None:
         self.shown = options.to.rstrip("/")
         self._options, self._runner = options, runner

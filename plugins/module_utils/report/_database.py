@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _BACKUP_KEYS = ("path", "bytes", "sha256", "rows", "created", "seconds", "verify_seconds")
+_COPY_KEYS = ("way", "files", "bytes", "copied", "seconds")
 _DRILL_KEYS = ("created", "age_hours", "bytes", "tables", "rows", "level")
 _MIGRATION_KEYS = ("pending_before", "pending_after", "applied", "reverted", "seconds", "blocking", "rows")
 
@@ -33,6 +34,7 @@ def backup_of(found: Iterable[Found]) -> dict[str, Any] | None:
             **_proof_level(backup),
             **{key: backup[key] for key in _BACKUP_KEYS if backup.get(key) is not None},
             **_tables(backup.get("tables")),
+            **_copies(backup.get("copies")),
             **_rate("bytes_per_second", backup.get("bytes"), backup.get("seconds")),
             **_rate("verify_bytes_per_second", backup.get("bytes"), backup.get("verify_seconds")),
         }
@@ -96,14 +98,42 @@ def drill_of(found: Iterable[Found]) -> dict[str, Any] | None:
 
 
 def migration_of(found: Iterable[Found]) -> dict[str, Any] | None:
-    """Return what the migration did, also one that has failed; None where none was run."""
+    """Return what the migration did, also one that has failed, or what a rollback took back; None where none was run.
+
+    Where a rollback could take nothing back, and restored a backup instead, it says why.
+    """
     for one in found:
-        if one.stage == "migrate" and isinstance(one.evidence.get("pending_before"), (list, tuple)):
-            return {
-                "host": one.host,
-                **{key: one.evidence[key] for key in _MIGRATION_KEYS if one.evidence.get(key) is not None},
-            }
+        if one.stage not in ("migrate", "rollback"):
+            continue
+        done = one.evidence.get("database") if one.stage == "rollback" else one.evidence
+        if not isinstance(done, Mapping):
+            continue
+        if done.get("not_reverted"):
+            # The other figures are those of the restore.
+            return {"host": one.host, "pending_before": [], "not_reverted": done["not_reverted"]}
+        if isinstance(done.get("pending_before"), (list, tuple)) or done.get("reverted"):
+            known = {key: done[key] for key in _MIGRATION_KEYS if done.get(key) is not None}
+            return {"host": one.host, "pending_before": [], **known}
     return None
+
+
+def _copies(copies: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return where the backup was copied to; nothing where nobody said so."""
+    if not isinstance(copies, Sequence) or isinstance(copies, str):
+        return {}
+    return {
+        "copies": [
+            {
+                "to": str(copy.get("to")),
+                "verified": copy.get("verified") is True,
+                **{key: copy[key] for key in _COPY_KEYS if copy.get(key) is not None},
+                # One that was there was only read.
+                **(_rate("bytes_per_second", copy.get("bytes"), copy.get("seconds")) if copy.get("copied") else {}),
+            }
+            for copy in copies
+            if isinstance(copy, Mapping)
+        ]
+    }
 
 
 def _proof_level(backup: Mapping[str, Any]) -> dict[str, str]:

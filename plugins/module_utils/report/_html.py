@@ -15,7 +15,9 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     VERDICTS,
     budget_text,
     bytes_text,
+    copy_text,
     count_text,
+    figures,
     gate_text,
     headline,
     list_text,
@@ -23,6 +25,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     newest_text,
     number_text,
     seconds_text,
+    still_pending,
     threshold_text,
     value_text,
     worst,
@@ -56,11 +59,13 @@ def render_html(report: Mapping[str, Any]) -> str:
     environment.filters.update(
         budget=budget_text,
         bytes=bytes_text,
+        copy=copy_text,
         count=count_text,
         loss=loss_words,
         newest=newest_text,
         number=number_text,
         seconds=seconds_text,
+        still_pending=still_pending,
         threshold=threshold_text,
         value=value_text,
     )
@@ -197,12 +202,4 @@ def _backup_words(backup: Mapping[str, Any] | None) -> str:
         parts.append(count_text(backup["tables"], "table"))
     if backup.get("rows") is not None:
         parts.append(count_text(backup["rows"], "row"))
-    if backup.get("bytes") is not None:
-        parts.append(bytes_text(backup["bytes"]))
-    if backup.get("seconds") is not None:
-        parts.append(f"in {seconds_text(backup['seconds'])}")
-    if backup.get("bytes_per_second"):
-        parts.append(f"{bytes_text(backup['bytes_per_second'])}/s")
-    if backup.get("verify_seconds") is not None:
-        parts.append(f"proven in {seconds_text(backup['verify_seconds'])}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *figures(backup)])

@@ -11,14 +11,16 @@ from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
     budget_text,
-    bytes_text,
+    copy_text,
     count_text,
+    figures,
     gate_text,
     headline,
     loss_words,
     newest_text,
     number_text,
     seconds_text,
+    still_pending,
     threshold_text,
     value_text,
 )
@@ -107,10 +109,10 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         parts = [f"`{backup['id']}`", proof]
         if backup.get("tables") is not None:
             parts.append(count_text(backup["tables"], "table"))
-        if backup.get("bytes") is not None:
-            parts.append(bytes_text(backup["bytes"]))
-        parts += _figures(backup)
+        parts += figures(backup)
         lines += ["", "## Backup", "", ", ".join(parts) + "."]
+        copies = [f"- Copy in `{copy['to']}`: {copy_text(copy)}" for copy in backup.get("copies") or []]
+        lines += ["", *copies] if copies else []
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
@@ -122,16 +124,6 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _figures(done: Mapping[str, Any]) -> list[str]:
-    """How long it took, and how fast it was."""
-    words = [f"in {seconds_text(done['seconds'])}"] if done.get("seconds") is not None else []
-    if done.get("bytes_per_second"):
-        words.append(f"{bytes_text(done['bytes_per_second'])}/s")
-    if done.get("verify_seconds") is not None:
-        words.append(f"proven in {seconds_text(done['verify_seconds'])}")
-    return words
-
-
 def _restore(restore: Mapping[str, Any] | None) -> list[str]:
     if not restore:
         return []
@@ -141,7 +133,7 @@ def _restore(restore: Mapping[str, Any] | None) -> list[str]:
         lines.append(f"Refused, for nobody has confirmed it: {of}.")
     else:
         kept = f"; what it replaced is kept as `{restore['replaced']}`" if restore.get("replaced") else ""
-        lines.append(", ".join([f"Restored {of}", *_figures(restore)]) + f"{kept}.")
+        lines.append(", ".join([f"Restored {of}", *figures(restore)]) + f"{kept}.")
     if not restore["losses"]:
         return [*lines, "", "Nothing was written since."]
     rows = [[loss["table"], loss_words(loss), newest_text(loss)] for loss in restore["losses"]]
@@ -156,21 +148,21 @@ def _drill(drill: Mapping[str, Any] | None) -> list[str]:
         parts.append(f"{drill['age_hours']:.1f} h old")
     if drill.get("tables") is not None:
         parts.append(count_text(drill["tables"], "table"))
-    if drill.get("bytes") is not None:
-        parts.append(bytes_text(drill["bytes"]))
     expected = ["A restore takes about as long."] if drill["verified"] else []
-    return ["", "## Drill", "", " ".join([", ".join([*parts, *_figures(drill)]) + ".", *expected])]
+    return ["", "## Drill", "", " ".join([", ".join([*parts, *figures(drill)]) + ".", *expected])]
 
 
 def _migration(migration: Mapping[str, Any] | None) -> list[str]:
-    if not migration or not (migration["pending_before"] or migration.get("reverted")):
+    if not migration or not any(migration.get(key) for key in ("pending_before", "reverted", "not_reverted")):
         return []
     named = {
         "Applied": migration.get("applied"),
-        "Still pending": migration.get("pending_after"),
+        "Still pending": still_pending(migration),
         "Taken back": migration.get("reverted"),
     }
     lines = [f"- {word}: {_cell(', '.join(names))}" for word, names in named.items() if names]
+    if migration.get("not_reverted"):
+        lines.append(f"- Not taken back, so a backup was restored: {_cell(migration['not_reverted'])}")
     for one in (migration.get("blocking") or {}).get("sessions") or []:
         who = f"session {one['pid']} ({', '.join(filter(None, [one.get('user'), one.get('application')]))})"
         side = f"{who} waited for it" if one.get("waits_for") == "migration" else f"it waited for {who}"

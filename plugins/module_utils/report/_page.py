@@ -195,6 +195,9 @@ TEMPLATE = """\
       {% if several %}{{ fact("Host", r.backup.host) }}{% endif %}
       {{ fact("Path", r.backup.path, "mono") }}
       {{ fact("SHA-256", r.backup.sha256, "mono") }}
+      {% for one in r.backup.copies or [] %}
+      {{ fact("Copy", one.to ~ ": " ~ (one | copy)) }}
+      {% endfor %}
     </dl>
   </section>
 {% endif %}
@@ -245,13 +248,14 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
-{% if r.migration and (r.migration.pending_before or r.migration.reverted) %}
+{% if r.migration and (r.migration.pending_before or r.migration.reverted or r.migration.not_reverted) %}
 <section class="card" id="migration">
   <h2>Migration</h2>
   <dl>
     {{ fact("Applied", (r.migration.applied or []) | join(", ")) }}
-    {{ fact("Still pending", (r.migration.pending_after or []) | join(", ")) }}
+    {{ fact("Still pending", r.migration | still_pending | join(", ")) }}
     {{ fact("Taken back", (r.migration.reverted or []) | join(", ")) }}
+    {{ fact("Not taken back", r.migration.not_reverted) }}
     {% if r.migration.rows %}
     {{ fact("Rows", r.migration.rows.before ~ " before, " ~ r.migration.rows.after ~ " after") }}
     {% endif %}

@@ -110,6 +110,21 @@ _RESTORED = {
     "bytes_per_second": {"description": "Bytes of the backup restored per second", **_COUNT},
 }
 
+_COPY = _object(
+    "to verified",
+    {
+        "to": {"description": "Where the copy is, without any secret", **_TEXT},
+        "way": {"enum": ["directory", "rsync", "s3"]},
+        "verified": {"description": "Whether every file of it was read again there", "type": "boolean"},
+        "copied": {"description": "false for one that was there already", "type": "boolean"},
+        "files": _COUNT,
+        "bytes": _COUNT,
+        "seconds": _SECONDS,
+        "bytes_per_second": {"description": "Bytes copied and read again per second", **_COUNT},
+    },
+    "A copy of the backup in a second place",
+)
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "urn:sluice:release-report:1",
@@ -170,6 +185,7 @@ SCHEMA: dict[str, Any] = {
                 "bytes_per_second": {"description": "Bytes of the backup written per second", **_COUNT},
                 "verify_seconds": {"description": "How long the proof took", **_SECONDS},
                 "verify_bytes_per_second": {"description": "Bytes of the backup proven per second", **_COUNT},
+                "copies": {"type": "array", "items": _COPY},
             },
             "The backup that this release made; null without one",
             nullable=True,
@@ -215,8 +231,9 @@ SCHEMA: dict[str, Any] = {
                 "seconds": _SECONDS,
                 "blocking": {"description": "Whom it blocked, and who blocked it", "type": "object"},
                 "rows": {"description": "Rows of the tables before and after", "type": "object"},
+                "not_reverted": {"description": "Why a rollback restored a backup instead", **_TEXT},
             },
-            "What the migration did; null where none was run",
+            "What the migration did, or what a rollback took back; null where none was run",
             nullable=True,
         ),
         "rollback": _object(

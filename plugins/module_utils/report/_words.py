@@ -73,6 +73,29 @@ def list_text(items: Iterable[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+def figures(done: Mapping[str, Any]) -> list[str]:
+    """Return how much it was, how long it took and how fast it was, as far as that is known."""
+    words = [bytes_text(done["bytes"])] if done.get("bytes") is not None else []
+    if done.get("seconds") is not None:
+        words.append(f"in {seconds_text(done['seconds'])}")
+    if done.get("bytes_per_second"):
+        words.append(f"{bytes_text(done['bytes_per_second'])}/s")
+    if done.get("verify_seconds") is not None:
+        words.append(f"proven in {seconds_text(done['verify_seconds'])}")
+    return words
+
+
+def copy_text(copy: Mapping[str, Any]) -> str:
+    """Return what is known of a copy of a backup: `verified, 4.0 MB, in 2.0 s, 2.0 MB/s`."""
+    there = ["there before"] if copy.get("copied") is False else []
+    return ", ".join(["verified" if copy["verified"] else "NOT verified", *there, *figures(copy)])
+
+
+def still_pending(migration: Mapping[str, Any]) -> list[str]:
+    """Return the migrations that were not applied, without those that were taken back."""
+    return [name for name in migration.get("pending_after") or [] if name not in (migration.get("reverted") or [])]
+
+
 def value_text(value: Any, unit: str | None = None) -> str:
     """Return a measured value with its unit; `no data` for None."""
     if value is None:

@@ -23,6 +23,8 @@ import needs
 import pytest
 import yaml
 
+from ansible_collections.sluice.release.plugins.module_utils.report._database import Found, backup_of
+
 if TYPE_CHECKING:
     from tests.integration.postgres.conftest import Shop
 
@@ -158,7 +160,8 @@ def test_an_encrypted_backup_is_copied_to_two_places(
         "backup_s3_prefix": "shop",
     }
     role = {"ansible.builtin.include_role": {"name": "sluice.release.backup"}}
-    rc, output = play(tmp_path, s3_python, PLAN, role, **options)
+    kept = {"content": "{{ backup_evidence }}", "dest": str(tmp_path / "evidence.json"), "mode": "0600"}
+    rc, output = play(tmp_path, s3_python, PLAN, role, {"ansible.builtin.copy": kept}, **options)
     assert rc == 0, output
     assert shop.server.password not in output
     assert "s3-s3cret" not in output
@@ -173,6 +176,16 @@ def test_an_encrypted_backup_is_copied_to_two_places(
     assert json.loads(there[f"shop/{backup_id}/manifest.json"]) == manifest
     assert shop.verify(path=str(copies), identity=str(key))["verified"] is True
     assert list(shop.path.glob(".*")) == []
+
+    evidence = json.loads((tmp_path / "evidence.json").read_text())
+    made = backup_of([Found("db1", "backup", evidence)])
+    assert made is not None
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    assert [(copy["way"], copy["to"], copy["verified"], copy["bytes"]) for copy in made["copies"]] == [
+        ("directory", str(copies / backup_id), True, size),
+        ("s3", f"s3://backups/shop/{backup_id}", True, size),
+    ]
+    assert all(copy["seconds"] > 0 and copy["files"] == len(manifest["files"]) for copy in made["copies"])
 
     # The same set on a disk that loses a bit: no manifest, no backup.
     known = {"__backup_made": {"backup": {"id": backup_id, "path": str(shop.path / backup_id)}}}

@@ -177,7 +177,9 @@ def test_a_copy_is_the_backup_and_is_made_once(copies: Copies) -> None:
     second = copies.copy()
     assert [one["changed"] for one in (expected, first, second)] == [True, True, False]
     assert expected.keys() - {"warnings"} == first.keys() - {"warnings"} == second.keys() - {"warnings"}
-    assert first["copy"]["copied"] is True
+    assert [one["copy"]["copied"] for one in (expected, first, second)] == [True, True, False]
+    assert [one["copy"]["verified"] for one in (expected, first, second)] == [False, True, True]
+    assert first["copy"]["way"] == ("rsync" if copies.options["to"] != str(copies.target) else "directory")
     assert first["copy"]["bytes"] == sum(len(data) for name, data in content(made).items() if name.count(".json") == 0)
     assert first["diff"]["after"] == {"copy": first["copy"]["to"]}
     assert (second["copy"]["copied"], second["diff"]["after"]) == (False, {})

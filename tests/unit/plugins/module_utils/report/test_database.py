@@ -46,6 +46,23 @@ MIGRATED = {
 }  # fmt: skip
 
 
+COPIES = [
+    {
+        "to": "/mnt/vault/B1", "way": "directory", "verified": True, "copied": True, "files": 2, "bytes": 4_000_000,
+        "seconds": 2.0, "sha256": "x",
+    },
+    {"to": "s3://vault/shop/B1", "way": "s3", "verified": True, "copied": False, "bytes": 4_000_000, "seconds": 0.5},
+    {"to": "keeper@vault:/srv/B1", "way": "rsync", "verified": False},
+]  # fmt: skip
+REVERTED = {
+    "level": 3, "target": {"version": "1.0.0"},
+    "database": {
+        "reverted": ["1-a"], "pending_before": ["2-b"], "pending_after": ["1-a", "2-b"], "seconds": 1.5,
+        "rows": {"tables_before": 1, "tables_after": 1, "before": 5, "after": 4, "changed": []}, "blocking": None,
+    },
+}  # fmt: skip
+
+
 def report(kind: str, outcome: str, stage: str, event: str, data: dict[str, Any]) -> dict[str, Any]:
     def entry(name: str, second: int, **more: Any) -> dict[str, Any]:
         moment = f"2026-11-22T01:30:{second:02}.000Z"
@@ -68,6 +85,23 @@ def test_a_backup_has_its_figures() -> None:
     assert {"bytes_per_second": 3_000_000, "verify_seconds": 4.5, "verify_bytes_per_second": 2_000_000}.items() <= (
         made.items()
     )
+
+
+def test_a_backup_says_where_it_was_copied_to() -> None:
+    made = backup_of([Found("app1", "backup", {"backup": {"id": "B1", "verified": True, "copies": COPIES}})])
+    assert made is not None
+    assert made["copies"] == [
+        {
+            "to": "/mnt/vault/B1", "way": "directory", "verified": True, "copied": True, "files": 2,
+            "bytes": 4_000_000, "seconds": 2.0, "bytes_per_second": 2_000_000,
+        },
+        COPIES[1],
+        COPIES[2],
+    ]  # fmt: skip
+    for silent in (None, "somewhere"):
+        alone = backup_of([Found("app1", "backup", {"backup": {"id": "B1", "copies": silent}})])
+        assert alone is not None
+        assert "copies" not in alone
 
 
 def test_a_restore_and_one_that_was_refused() -> None:
@@ -102,6 +136,20 @@ def test_a_drill_and_one_that_has_failed() -> None:
 def test_a_migration() -> None:
     done = migration_of([Found("app2", "migrate", {"skipped": True}), Found("app1", "migrate", MIGRATED)])
     assert done == {"host": "app1", **MIGRATED}
+
+
+def test_migrations_that_a_rollback_took_back_or_could_not() -> None:
+    assert migration_of([Found("app1", "rollback", REVERTED)]) == {
+        "host": "app1",
+        **{key: value for key, value in REVERTED["database"].items() if value is not None},
+    }
+    # What older journals say.
+    short = migration_of([Found("app1", "rollback", {"database": {"reverted": ["1-a"]}})])
+    assert short == {"host": "app1", "pending_before": [], "reverted": ["1-a"]}
+    why = migration_of([Found("app1", "rollback", {"database": {**RESTORED, "seconds": 9, "not_reverted": "Cannot."}})])
+    assert why == {"host": "app1", "pending_before": [], "not_reverted": "Cannot."}
+    assert migration_of([Found("app1", "rollback", {"database": {**RESTORED, "not_reverted": None}})]) is None
+    assert migration_of([Found("app1", "rollback", {"level": 2}), Found("app1", "switch", {"reverted": ["x"]})]) is None
 
 
 @pytest.mark.parametrize(
@@ -141,6 +189,29 @@ def test_a_migration() -> None:
                 "- Rows: 5 before, 4 after",
             ],
             ['id="migration"', "5 before, 4 after", "session 7"],
+        ),
+        (
+            report(
+                "backup", "succeeded", "backup", "left", {"backup": {"id": "B1", "verified": True, "copies": COPIES}}
+            ),
+            [
+                "- Copy in `/mnt/vault/B1`: verified, 4.0 MB, in 2.0 s, 2.0 MB/s",
+                "- Copy in `s3://vault/shop/B1`: verified, there before, 4.0 MB, in 0.5 s",
+                "- Copy in `keeper@vault:/srv/B1`: NOT verified",
+            ],
+            ["/mnt/vault/B1: verified, 4.0 MB, in 2.0 s, 2.0 MB/s", "keeper@vault:/srv/B1: NOT verified"],
+        ),
+        (
+            report("rollback", "succeeded", "rollback", "left", REVERTED),
+            ["## Migration", "- Still pending: 2-b", "- Taken back: 1-a"],
+            ['id="migration"', "<dt>Taken back</dt><dd>1-a</dd>", "<dt>Still pending</dt><dd>2-b</dd>"],
+        ),
+        (
+            report(
+                "rollback", "succeeded", "rollback", "left", {"database": {**RESTORED, "not_reverted": "Too late."}}
+            ),
+            ["- Not taken back, so a backup was restored: Too late."],
+            ["<dt>Not taken back</dt><dd>Too late.</dd>", 'id="restore"'],
         ),
     ],
 )
