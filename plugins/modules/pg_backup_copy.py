@@ -18,8 +18,15 @@ description:
     under a name that nothing takes for a backup until every file of it was read again and found right; a run that is
     killed leaves nothing that looks like a backup, and the next one clears it away.
   - In a directory the SHA-256 of every file is compared with the manifest, read from the disk and not from what the
-    kernel remembers. With C(rsync) the other side reads every file and the checksums that C(rsync) makes (128 bits or
-    more) are compared with those of the files here, whose SHA-256 has just been compared with the manifest.
+    kernel remembers.
+  - With C(rsync) the promise rests on C(rsync). When all files are there, a second run of it (C(--checksum --dry-run))
+    has the other side open each of them and make a checksum of the whole, which must be that of the file here; the
+    files here were compared with the manifest by SHA-256 right before. That finds what was lost or changed on the way
+    or on that disk, a file that is missing and one too many.
+  - What that does not promise. The other kernel may answer out of its memory, not off its disk. The checksum is the
+    first that both C(rsync) know, such as xxh128 or MD5; it tells damage, not malice. And the C(rsync) of the other
+    side is believed. Whoever needs more runs M(sluice.release.pg_verify) there.
+  - A copy takes its name by hard links to the files that were read, or, where that disk has none, is read again.
   - A copy that is there already is read again, too. A damaged one is replaced, with a warning that names its files.
   - M(sluice.release.pg_verify) and M(sluice.release.pg_restore) work on a copy as on the backup itself; what is known
     of the backup's verification is copied with it.
