@@ -193,7 +193,8 @@ options:
         type: str
         choices: [above, below, equals]
       target:
-        description: What is hoped for. Yellow past it; RV(gates[].target_met) says whether it was kept.
+        description: What is hoped for. Yellow past it; RV(sluice.release.health_gate#module:gates[].target_met) says
+          whether it was kept.
         type: float
       warn:
         description: Yellow past it.
@@ -223,8 +224,8 @@ options:
         type: float
         default: 0.0
       grace:
-        description: Overrides O(grace) for this check, for example 0 for an error rate that has no warm-up to be
-          excused by.
+        description: Overrides O(sluice.release.health_gate#module:grace) for this check, for example 0 for an error
+          rate that has no warm-up to be excused by.
         type: float
       on_no_data:
         description:
@@ -255,7 +256,7 @@ options:
         description: Unit for messages. By default ms, % or /s where the measure implies it.
         type: str
       weight:
-        description: Share in RV(score).
+        description: Share in RV(sluice.release.health_gate#module:score).
         type: float
         default: 1.0
 """
