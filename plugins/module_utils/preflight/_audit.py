@@ -111,8 +111,10 @@ def judge(advisories: list[Advisory], most: float, absent: list[str]) -> Finding
     worst = max((advisory.weight for advisory in advisories), default=0.0)
     value = {"advisories": len(advisories), "above": len(bad), "worst": worst, "max_cvss": most}
     if not bad:
-        known = f"{len(advisories)} advisories are known, none" if advisories else "no advisory is known, so none"
-        return Finding(True, f"{known} above CVSS {most:g}", value)
+        count = len(advisories)
+        return Finding(
+            True, f"{count} advisor{'y is' if count == 1 else 'ies are'} known, none above CVSS {most:g}", value
+        )
     shown = ", ".join(map(str, bad[:_SHOWN])) + (", ..." if len(bad) > _SHOWN else "")
     return Finding(False, f"{len(bad)} advisor{'ies are' if len(bad) > 1 else 'y is'} too grave: {shown}", value)
 

@@ -15,14 +15,15 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import _c
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
 
 # `src/app.ts(3,7): error TS2322: ...`, with --pretty `src/app.ts:3:7 - error TS2322: ...`, and `error TS18003: ...`.
-_ERROR = re.compile(r"^(?P<file>.*?)(?:\(\d+,\d+\):|:\d+:\d+ -)?\s*\berror (?P<code>TS\d+):", re.MULTILINE)
+# The lines that explain an error may speak of another one; they are indented.
+_ERROR = re.compile(r"^(?:(?P<file>\S.*?)(?:\(\d+,\d+\):|:\d+:\d+ -) )?error (?P<code>TS\d+):", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def judge(program: str, done: Completed, budget: int) -> Finding:
     """Judge the output of the compiler. Its exit status says no more than whether there are errors at all."""
     found = list(_ERROR.finditer(_COLOUR.sub("", f"{done.stdout}\n{done.stderr}")))
-    files = {match["file"].strip() for match in found if match["file"].strip()}
+    files = {match["file"] for match in found if match["file"]}
     value = {"errors": len(found), "budget": budget, "files": len(files), "seconds": round(done.seconds, 3)}
     if not found and done.rc != 0:
         said = tail(done.stderr, 3) or tail(done.stdout, 3) or "nothing"
@@ -32,7 +33,7 @@ def judge(program: str, done: Completed, budget: int) -> Finding:
 
 
 def _first(found: list[re.Match[str]]) -> str:
-    return f"{found[0]['code']} in {found[0]['file'].strip() or 'no file'}"
+    return f"{found[0]['code']} in {found[0]['file'] or 'no file'}"
 
 
 def look(params: Params, runner: CommandRunner | None = None) -> Finding:
