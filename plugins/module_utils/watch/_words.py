@@ -15,10 +15,13 @@ from ansible_collections.sluice.release.plugins.module_utils.watch._places impor
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import Watch
 
 
-def summary(watch: Watch, now: float) -> dict[str, Any]:
-    """Return where a watch stands ``now`` (seconds since the switch): its windows, its ticks, its verdict."""
-    places = watch.places(now)
-    windows = [_window(watch, one, now) for one in places]
+def standing(watch: Watch, now: float) -> list[dict[str, Any]]:
+    """Return where each window stands ``now``, in seconds since the switch."""
+    return [_window(watch, one, now) for one in watch.places(now)]
+
+
+def summary(watch: Watch, windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a watch as a whole: its windows as they stand, its ticks, its verdict."""
     findings = [finding for tick in watch.ticks for finding in tick["findings"]]
     ended = watch.ended or {}
     return {
@@ -27,11 +30,17 @@ def summary(watch: Watch, now: float) -> dict[str, Any]:
         "verdict": worst([*(w["verdict"] for w in windows), *(f["verdict"] for f in findings)]),
         "outcome": ended.get("outcome"),
         "reason": ended.get("reason"),
-        "windows": windows,
+        "windows": list(windows),
         "crashes": max((int(tick.get("crashes") or 0) for tick in watch.ticks), default=0),
         "ticks": [_tick(watch, tick) for tick in watch.ticks],
         "decisions": [{key: said.get(key) for key in ("action", "reason", "command")} for said in watch.decisions],
     }
+
+
+def recorded(watch: Watch) -> dict[str, Any]:
+    """Return a watch as its last entry left it: a report does not know what time it is, nor what ran besides."""
+    last = next((e["data"]["windows_now"] for e in reversed(watch.entries) if "windows_now" in e["data"]), None)
+    return summary(watch, standing(watch, watch.offset) if last is None else last)
 
 
 def _window(watch: Watch, one: Place, now: float) -> dict[str, Any]:
@@ -69,12 +78,12 @@ def _tick(watch: Watch, tick: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def ending(watch: Watch, places: Sequence[Place]) -> dict[str, str]:
+def ending(watch: Watch, now: float) -> dict[str, str]:
     """Return outcome and reason of a watch whose last tick is over."""
-    told = summary(watch, max((one.slots[-1] for one in places), default=0.0))
-    missed = sum(len(one.missed) for one in places)
+    told = summary(watch, standing(watch, now))
+    missed = sum(int(window["missed"]) for window in told["windows"])
     if told["verdict"] == "red":
-        return {"outcome": "failed", "reason": f"{missed} missed ticks" if missed else "a verdict was red"}
+        return {"outcome": "failed", "reason": "ticks were missed" if missed else "a verdict was red"}
     return {"outcome": "passed", "reason": "every window is over"}
 
 

@@ -81,9 +81,7 @@ def test_where_a_window_stands(
     done=st.sets(st.sampled_from([60.0, 120.0, 180.0, 240.0, 300.0])),
     held=st.lists(st.tuples(st.floats(-100, 500), st.floats(0, 300)).map(lambda s: (s[0], s[0] + s[1])), max_size=3),
 )
-def test_every_tick_is_in_one_place_at_any_time(
-    now: float, done: set[float], held: list[tuple[float, float]]
-) -> None:
+def test_every_tick_is_in_one_place_at_any_time(now: float, done: set[float], held: list[tuple[float, float]]) -> None:
     found = place(FIVE, {slot: slot for slot in done}, held, now)
     places = [*found.done, *found.held, *found.missed, *([found.due] if found.due is not None else [])]
     assert len(places) == len(set(places))
