@@ -196,12 +196,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import (
-    ADMIN,
-    IDENTITY,
-    TOOLS,
+    RESTORING,
     admin_url,
     database_url,
     key,
@@ -228,10 +225,7 @@ def options(params: Mapping[str, Any]) -> RestoreOptions:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **TOOLS,
-            **ADMIN,
-            **IDENTITY,
-            **PROGRESS,
+            **RESTORING,
             "database_url": {"type": "str", "required": True, "no_log": True},
             "backup_id": {"type": "str", "required": True},
             "of_database": {"type": "str"},

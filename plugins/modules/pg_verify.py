@@ -166,13 +166,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.postgres._embedded import Throwaway
 from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import (
-    ADMIN,
-    IDENTITY,
-    TOOLS,
+    RESTORING,
     admin_url,
     key,
     means,
@@ -193,10 +190,7 @@ def options(params: Mapping[str, Any]) -> VerifyOptions:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **TOOLS,
-            **ADMIN,
-            **IDENTITY,
-            **PROGRESS,
+            **RESTORING,
             "database_url": {"type": "str", "no_log": True},
             "backup_id": {"type": "str", "default": LATEST},
             "level": {"type": "str", "choices": list(LEVELS), "default": "restore"},

@@ -63,6 +63,14 @@ class Postgres:
         """URL of the superuser in database `postgres`."""
         return self.url_of()
 
+    def query(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser, and commit it; its rows."""
+        with contextlib.closing(psycopg2.connect(self.url_of(database))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall()) if cursor.description else []
+
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on at this moment."""

@@ -62,12 +62,9 @@ Migrate = Callable[..., dict[str, Any]]
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """URL of a database of this test's own."""
-    admin = psycopg2.connect(postgres.url)
-    admin.autocommit = True
-    admin.cursor().execute("CREATE DATABASE migrated")
+    postgres.query("CREATE DATABASE migrated")
     yield postgres.url_of("migrated")
-    admin.cursor().execute("DROP DATABASE migrated WITH (FORCE)")
-    admin.close()
+    postgres.query("DROP DATABASE migrated WITH (FORCE)")
 
 
 @pytest.fixture
@@ -116,14 +113,20 @@ def migrate(run_module: RunModule, database: str, release: Path, tmp_path: Path,
     return call
 
 
-def tables(database: str) -> set[str]:
+def query(database: str, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement in a database, by its URL, and commit it; its rows."""
     connection = psycopg2.connect(database)
     try:
+        connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            return {name for (name,) in cursor.fetchall()}
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
     finally:
         connection.close()
+
+
+def tables(database: str) -> set[str]:
+    return {name for (name,) in query(database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
 
 def test_what_is_pending_is_applied_once(migrate: Migrate, database: str) -> None:
@@ -255,17 +258,6 @@ def test_two_never_migrate_at_once(migrate: Migrate, tmp_path: Path, database: s
 
 
 # --- locks
-
-
-def query(database: str, sql: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(database)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
 from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
@@ -45,6 +46,9 @@ IDENTITY: dict[str, Any] = {
     "identity": {"type": "path"},
     "identity_passphrase": {"type": "str", "no_log": True},
 }
+
+# What pg_verify and pg_restore have in common
+RESTORING: dict[str, Any] = {**TOOLS, **ADMIN, **IDENTITY, **PROGRESS}
 
 
 def means(module: AnsibleModule) -> Means:

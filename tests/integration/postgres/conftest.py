@@ -67,14 +67,7 @@ class Shop:
         self.url = server.url_of(self.name)
 
     def query(self, sql: str, database: str | None = None) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.server.url_of(database or self.name))
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            connection.close()
+        return self.server.query(sql, database or self.name)
 
     def databases(self) -> set[str]:
         """Every database of this shop, and every scratch database."""
@@ -130,21 +123,14 @@ class Shop:
             self.query(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', "postgres")
 
 
-def statement(server: Postgres, database: str, sql: str) -> None:
-    connection = psycopg2.connect(server.url_of(database))
-    connection.autocommit = True
-    connection.cursor().execute(sql)
-    connection.close()
-
-
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> Iterator[str]:
     """Name of a database with some rows in it; a copy of it is made quicker than another one."""
     name = "template_shop"
-    statement(postgres, "postgres", f"CREATE DATABASE {name}")
-    statement(postgres, name, SCHEMA)
+    postgres.query(f"CREATE DATABASE {name}")
+    postgres.query(SCHEMA, name)
     yield name
-    statement(postgres, "postgres", f"DROP DATABASE {name}")
+    postgres.query(f"DROP DATABASE {name}")
 
 
 @pytest.fixture

@@ -65,11 +65,7 @@ class Looked:
         return connection
 
     def query(self, sql: str, database: str | None = None) -> list[tuple[Any, ...]]:
-        with contextlib.closing(psycopg2.connect(self.server.url_of(database or self.name))) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return list(cursor.fetchall()) if cursor.description else []
+        return self.server.query(sql, database or self.name)
 
     def look(self, *gather: str, url: str | None = None, **options: Any) -> dict[str, Any]:
         arguments = {"database_url": url or self.server.url_of(self.name), "samples": 2, "gather": gather or ["all"]}
