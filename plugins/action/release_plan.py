@@ -22,6 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     one_environment,
     release_id,
 )
+from ansible_collections.sluice.release.plugins.module_utils.watch._windows import read_windows
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
 
 # The fact of release_journal, which Ansible also shows among the variables.
@@ -45,6 +46,9 @@ class ActionModule(FleetAction):
         environment = one_environment({host: hostvars[host].get("sluice_environment") for host in hosts})
         names = {str(name) for host in hosts for name in hostvars[host]}
         check_keys(names, [*known_options(_ROLES), *_FACTS])
+        for host in hosts:
+            # Before anything is touched, not once the release has been switched to.
+            read_windows(hostvars[host].get("watch_windows") or [])
         if args["kind"] == "deploy" and not args["version"]:
             raise SluiceError("plan the release", "no version was asked for", "Name it with -e release_version=")
         plan = {

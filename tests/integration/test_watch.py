@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""watch.yml as a scheduler runs it, on two hosts whose releases were switched to a moment ago."""
+"""watch.yml (release_watch, release_watch_outcome) as a scheduler runs it, on two hosts that were switched before."""
 
 from __future__ import annotations
 
