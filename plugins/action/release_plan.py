@@ -22,7 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     one_environment,
     release_id,
 )
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import read_windows
+from ansible_collections.sluice.release.plugins.module_utils.watch._windows import Window, read_windows
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
 
 # The fact of release_journal, which Ansible also shows among the variables.
@@ -48,7 +48,7 @@ class ActionModule(FleetAction):
         check_keys(names, [*known_options(_ROLES), *_FACTS])
         for host in hosts:
             # Before anything is touched, not once the release has been switched to.
-            read_windows(hostvars[host].get("watch_windows") or [])
+            read_windows(self._templar.template(times_of(hostvars.raw_get(host).get("watch_windows"))))
         if args["kind"] == "deploy" and not args["version"]:
             raise SluiceError("plan the release", "no version was asked for", "Name it with -e release_version=")
         plan = {
@@ -72,6 +72,16 @@ def known_options(roles: Path) -> Iterator[str]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         for entry_point in content.get("argument_specs", {}).values():
             yield from entry_point.get("options") or {}
+
+
+def times_of(windows: Any) -> list[dict[str, Any]]:
+    """Return the windows of a profile, not templated yet, without what they measure: that may need a release to be.
+
+    Nothing where the profile takes the whole list from elsewhere; then the stage watch is the first to read it.
+    """
+    if not isinstance(windows, list) or not all(isinstance(window, Mapping) for window in windows):
+        return []
+    return [{key: value for key, value in window.items() if key in Window.KEYS} for window in windows]
 
 
 def _operator(task_vars: dict[str, Any]) -> str:

@@ -39,6 +39,7 @@ class ActionModule(FleetAction):
             "report": told.report,
             "verdict": told.verdict,
             "reason": told.reason,
+            "level": args["level"],
             "command": command,
             "message": told.message,
             "failed_watch": told.failed,

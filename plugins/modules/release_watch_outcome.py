@@ -26,7 +26,7 @@ options:
     type: str
     default: 'true'
   level:
-    description: Level of the rollback, for the command of who is asked.
+    description: Level of the rollback.
     type: int
     choices: [1, 2, 3]
     default: 2
@@ -62,6 +62,11 @@ reason:
   description: What is red, and on which host.
   returned: success
   type: str
+level:
+  description: Level of the rollback.
+  returned: success
+  type: int
+  sample: 2
 command:
   description: What a person runs to take the release back.
   returned: success

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 
@@ -30,6 +30,8 @@ class Window:
     A tick may come ``early`` seconds too early, and ``tolerance`` seconds after its time it is late. ``may_miss``:
     how many ticks may be missed before the window has not passed. ``rollback``: what red leads to, where it differs.
     """
+
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "from", "until", "every", "tolerance", "may_miss", "rollback")
 
     name: str
     start: float
@@ -52,8 +54,8 @@ class Window:
 
     def stored(self) -> dict[str, Any]:
         """Return the window as the journal keeps it."""
-        kept = {"name": self.name, "from": self.start, "until": self.until, "every": self.every}
-        return {**kept, "tolerance": self.tolerance, "may_miss": self.may_miss, "rollback": self.rollback}
+        values = (self.name, self.start, self.until, self.every, self.tolerance, self.may_miss, self.rollback)
+        return dict(zip(self.KEYS, values))
 
 
 def read_windows(items: Iterable[Mapping[str, Any]]) -> tuple[Window, ...]:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.sluice.release.plugins.action.release_plan import known_options
+from ansible_collections.sluice.release.plugins.action.release_plan import known_options, times_of
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 
 
@@ -24,3 +25,20 @@ def test_the_options_of_every_entry_point_of_every_role(tmp_path: Path) -> None:
 def test_no_roles_at_all_is_an_error_and_not_a_pass(tmp_path: Path) -> None:
     with pytest.raises(SluiceError, match="no role has argument specs under"):
         list(known_options(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("windows", "times"),
+    [
+        (None, []),
+        ("{{ windows_of_another_file }}", []),
+        (["odd"], []),
+        # What a window measures may need a release to be there.
+        (
+            [{"name": "1 h", "until": 3600, "every": 600, "checks": "{{ verify_checks }}", "duration": 5}],
+            [{"name": "1 h", "until": 3600, "every": 600}],
+        ),
+    ],
+)
+def test_the_times_of_the_windows(windows: Any, times: list[dict[str, Any]]) -> None:
+    assert times_of(windows) == times
