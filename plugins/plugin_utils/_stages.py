@@ -459,6 +459,16 @@ def _score(evidence: Mapping[str, Any]) -> str:
     return f"score {score:g}" if isinstance(score, (int, float)) else ""
 
 
+def _preflight_detail(evidence: Mapping[str, Any]) -> str:
+    groups = [group for group in evidence.get("groups") or [] if isinstance(group, Mapping)]
+    if not groups:
+        return ""
+    waived = [name for group in groups for name in group.get("waived") or ()]
+    good = sum(bool(group.get("passed")) for group in groups)
+    parts = [_score(evidence), f"{good} of {count_text(len(groups), 'group')}"]
+    return ", ".join(part for part in [*parts, f"waived: {list_text(waived)}" if waived else ""] if part)
+
+
 def _backup_detail(evidence: Mapping[str, Any]) -> str:
     backup = evidence.get("backup")
     if not isinstance(backup, Mapping):
@@ -500,6 +510,7 @@ def _switch_detail(evidence: Mapping[str, Any]) -> str:
 
 
 _DETAILS = {
+    "preflight": _preflight_detail,
     "backup": _backup_detail,
     "artifact": _artifact_detail,
     "migrate": _migrate_detail,

@@ -208,7 +208,12 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "migration": migration_of(found),
         "error": _error(failures, fleet, outcome),
         "preflight": [
-            {"host": host.name, "score": evidence.get("score"), "checks": list(evidence["checks"])}
+            {
+                "host": host.name,
+                "score": evidence.get("score"),
+                "groups": list(evidence.get("groups") or []),
+                "checks": list(evidence["checks"]),
+            }
             for host in fleet
             for stage, evidence in host.evidence
             if stage["name"] == "preflight" and isinstance(evidence.get("checks"), (list, tuple))

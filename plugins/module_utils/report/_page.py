@@ -112,6 +112,9 @@ footer { color: var(--muted); font-size: .82rem; text-align: center; }
 
 TEMPLATE = """\
 {% macro pill(tone, text) %}<span class="pill {{ tone }}">{{ text }}</span>{% endmacro %}
+{% macro passed(good, waived) -%}
+{{ pill("yellow", "waived") if waived else pill("green", "yes") if good else pill("red", "no") }}
+{%- endmacro %}
 {% macro host_head() %}{% if several %}<th>Host</th>{% endif %}{% endmacro %}
 {% macro host_cell(host) %}{% if several %}<td>{{ host }}</td>{% endif %}{% endmacro %}
 {% macro fact(name, value, class="") %}
@@ -345,12 +348,26 @@ TEMPLATE = """\
 {% if r.preflight %}
 <details class="card" id="preflight"{% if preflight_failed %} open{% endif %}>
   <summary>Preflight checks</summary>
+  {% if r.preflight | map(attribute="groups", default=[]) | sum(start=[]) %}
+  <div class="scroll"><table id="readiness">
+    <thead><tr><th>Group</th>{{ host_head() }}<th>Passed</th><th>Score</th><th>Checks</th></tr></thead>
+    <tbody>
+    {% for block in r.preflight %}{% for group in block.groups %}
+    <tr><td>{{ group.name | replace("_", " ") }}</td>{{ host_cell(block.host) }}
+      <td>{{ passed(group.passed, group.waived) }}</td>
+      <td>{{ group.score | round(1) }}</td><td>{{ group.checks | join(", ") }}</td></tr>
+    {% endfor %}
+    <tr><th>readiness</th>{{ host_cell(block.host) }}<td></td><th>{{ block.score }}</th><td></td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+  {% endif %}
   <div class="scroll"><table>
     <thead><tr><th>Check</th>{{ host_head() }}<th>Passed</th><th>Found</th></tr></thead>
     <tbody>
     {% for block in r.preflight %}{% for check in block.checks %}
     <tr><td>{{ check.name }}</td>{{ host_cell(block.host) }}
-      <td>{{ pill("green", "yes") if check.passed else pill("red", "no") }}</td>
+      <td>{{ passed(check.passed, check.waived) }}</td>
       <td>{{ check.message or check.value or "" }}</td></tr>
     {% endfor %}{% endfor %}
     </tbody>

@@ -258,7 +258,11 @@ SCHEMA: dict[str, Any] = {
         ),
         "preflight": {
             "type": "array",
-            "items": _object("host checks", {"host": _TEXT, "checks": {"type": "array"}}, "The checks of one host"),
+            "items": _object(
+                "host checks",
+                {"host": _TEXT, "groups": {"type": "array"}, "checks": {"type": "array"}},
+                "The checks of one host",
+            ),
         },
         "hosts": {
             "type": "array",

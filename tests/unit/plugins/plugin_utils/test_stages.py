@@ -188,6 +188,12 @@ def test_locale(environment: dict[str, str], expected: bool) -> None:
     ("stage", "evidence", "text"),
     [
         ("preflight", {"score": 100, "passed": True}, "score 100"),
+        ("preflight", {"score": 100, "groups": [{"passed": True}, {"passed": True}]}, "score 100, 2 of 2 groups"),
+        (
+            "preflight",
+            {"score": 50.0, "groups": [{"passed": True, "waived": []}, {"passed": True, "waived": ["types"]}]},
+            "score 50, 2 of 2 groups, waived: types",
+        ),
         ("backup", {"backup": {"tables": 1, "verified": False}}, "1 table, NOT verified"),
         ("backup", {"backup": {"tables": {"a": 1, "b": 2}, "verified": "archive"}}, "2 tables, verified by archive"),
         ("backup", {}, ""),
