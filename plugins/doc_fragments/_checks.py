@@ -29,24 +29,190 @@ options:
           - V(promql) lets a Prometheus server evaluate a query.
           - V(json) reads a number or a state from a JSON answer.
           - V(postgres) reads a number or a state from a database, see M(sluice.release.pg_info).
+          - V(redis) reads a number or a state from Redis, or from what speaks its protocol.
+          - V(port) connects to a TCP port.
+          - V(certificate) looks at the certificate that a TLS server presents.
+          - V(disk) reads the room on the file system that a path lies on.
+          - V(process) looks at the processes of the application, that PM2 or systemd runs or a pid file names.
+          - V(log) counts new lines of log files, or of the journal of a systemd unit.
+          - V(command) runs a program, and judges how it ends or what its JSON says.
         type: str
         required: true
-        choices: [http, prometheus, promql, json, postgres]
+        choices:
+          - http
+          - prometheus
+          - promql
+          - json
+          - postgres
+          - redis
+          - port
+          - certificate
+          - disk
+          - process
+          - log
+          - command
       url:
-        description: URL to ask, http or https, without a password. Needed but for V(postgres). For V(promql) the
-          address of the server, with the prefix of its paths where it has one.
+        description: For V(http), V(prometheus), V(promql) and V(json), which need it. URL to ask, http or https,
+          without a password. For V(promql) the address of the server, with the prefix of its paths where it has one.
         type: str
       database_url:
         description: For V(postgres), which needs it. URL of the database, with user and password.
         type: str
+      redis_url:
+        description:
+          - For V(redis), which needs it. URL of the server, with user and password where it wants them,
+            C(rediss://) for TLS.
+          - Options of redis-py may follow, such as C(?ssl_ca_certs=/etc/ssl/own.pem).
+        type: str
       value:
         description:
-          - For V(postgres), which needs it. A key of the result of M(sluice.release.pg_info), such as
+          - What is measured. Checks of one database, server, path or process share a look and so speak of the same
+            moment. What cannot be known, such as the lag of a server without a replica, is no data.
+          - For V(postgres), which needs it, a key of the result of M(sluice.release.pg_info), such as
             V(connections_used_ratio), V(longest_query_seconds), V(blocked_sessions_count) or V(in_recovery), but none
             of its migrations and tenants. Booleans are for O(checks[].expect), spelled V(true) and V(false).
-          - A key that is null is no data, for example the lag of a database without a standby.
-          - Checks of one database share a look, on a connection of its own.
+          - For V(redis), which needs it, V(connected), V(authentication) (that it refuses whoever brings no password)
+            and V(replication_link) are right or wrong and need no limit. V(role) needs O(checks[].expect).
+            V(latency_ms) is the time of a PING, V(used_memory_pct) a share of its C(maxmemory), V(hit_ratio_pct) the
+            share of reads within O(checks[].window) that found their key. V(evicted_keys) and
+            V(rejected_connections) are their growth since the gate began or its grace ended. V(used_memory_bytes),
+            V(connected_clients), V(blocked_clients), V(connected_replicas), V(replication_lag_seconds) and
+            V(replication_lag_bytes) are as the server tells. V(keys_count), V(keys_without_ttl),
+            V(keys_min_ttl_seconds) and V(heartbeat_age_seconds) (of the oldest) speak of the keys under
+            O(checks[].keys).
+          - For V(port) V(open) (default), right or wrong, or V(latency_ms), the time of connecting.
+          - For V(certificate) V(trusted) (default), right or wrong, which one that is expired, that nobody trusts or
+            that names others is not; or V(days_left), negative once it has expired, and no data for one that is not
+            trusted.
+          - For V(disk), which needs it, V(free_mb), V(free_pct) (of what ordinary users may fill), V(used_pct),
+            V(free_inodes) or V(used_inodes_pct).
+          - For V(process), which needs it, V(running) (every instance), right or wrong. V(instances) that run.
+            V(restarts) since the gate began or its grace ended; V(restarts_total) since PM2 or systemd began to
+            count, which is the switch where PM2 has started new processes for it. V(memory_mb) of all instances
+            with the processes below them, V(memory_largest_mb) of the largest instance, what processes share counted
+            for each. V(memory_growth_mb_per_h), by least squares over O(checks[].window), at least 60 s.
+            V(cpu_pct) of one core, over O(checks[].window). V(uptime_seconds) of the youngest.
+          - For V(log) V(count) (default) of lines since the gate began or its grace ended, V(window_count) within
+            O(checks[].window), V(rate_per_minute) over it.
         type: str
+      keys:
+        description: For V(redis). The keys that are looked at, as a pattern of SCAN; at most 10000 may match.
+        type: str
+      age_by:
+        description:
+          - For V(redis). By what V(heartbeat_age_seconds) goes.
+          - V(value) is the time that the key holds, in seconds or milliseconds since 1970 or as ISO 8601, or that
+            O(checks[].query) finds in the JSON that it holds.
+          - V(idle) is how long nobody has used the key.
+        type: str
+        default: value
+        choices: [value, idle]
+      host:
+        description: For V(port) (default V(127.0.0.1)) and V(certificate), which needs it. Name or address.
+        type: str
+      port:
+        description: For V(port), which needs it, and V(certificate) (default V(443)).
+        type: int
+      server_name:
+        description: For V(certificate). The name that is asked for and must be covered. By default O(checks[].host).
+        type: str
+      names:
+        description: For V(certificate). More names that it must cover.
+        type: list
+        elements: str
+        default: []
+      ca_file:
+        description: For V(certificate). The authorities that are trusted, in place of those of the host.
+        type: path
+      path:
+        description: For V(disk), which needs it.
+        type: path
+      process:
+        description: For V(process). The name under which PM2 runs it.
+        type: str
+      pm2_home:
+        description: For V(process) with O(checks[].process). By default the environment variable E(PM2_HOME), or
+          C(~/.pm2).
+        type: path
+      pid_file:
+        description: For V(process), in place of O(checks[].process). The file that holds the pid.
+        type: path
+      systemd_unit:
+        description:
+          - For V(process), in place of O(checks[].process), or V(log), in place of O(checks[].paths). A unit of systemd.
+          - To read the journal takes root or a member of group C(systemd-journal).
+        type: str
+      paths:
+        description:
+          - For V(log). Absolute paths of log files, or patterns of the shell. At most 100 files.
+          - Files may be rotated while they are watched, renamed or truncated. Compressed ones are left out.
+          - No file at all is no data.
+        type: list
+        elements: str
+        default: []
+      priority:
+        description: For V(log) with O(checks[].systemd_unit). Only entries of this priority or a more urgent one.
+        type: str
+        choices: [emerg, alert, crit, err, warning, notice, info, debug]
+      pattern:
+        description: For V(log), which needs it unless there is O(checks[].priority). Regular expression that is found
+          anywhere in a line that counts; C((?i)) at its beginning ignores case.
+        type: str
+      exclude:
+        description: For V(log). Regular expression of lines that do not count.
+        type: str
+      since:
+        description:
+          - For V(log). V(begin) counts what is written from the beginning of the gate on. V(start) counts what is
+            there as well, in the files or in the journal of this boot.
+          - A position in O(checks[].position_file) goes before both.
+        type: str
+        default: begin
+        choices: [begin, start]
+      position_file:
+        description:
+          - For V(log). File that keeps the position, so that the next gate with it counts what was written since
+            this one. It is written after every look, but not in check mode.
+        type: path
+      show:
+        description: For V(log). Whether the reason shows the first line that matched, cut to 120 characters, without
+          what looks like a password or a token. Lines may hold personal data all the same.
+        type: bool
+        default: false
+      argv:
+        description:
+          - For V(command), which needs it. Program and arguments. There is no shell, and arguments are seen by every
+            user of the host, so no secret may be among them.
+          - Its time is O(checks[].timeout); after that it is ended with all that it has started. So it is when it
+            writes more than 8 MB. A run that lasts longer than the interval of the gate skips samples.
+          - Without O(checks[].query) the status that it ends with is right or wrong.
+        type: list
+        elements: str
+      chdir:
+        description: For V(command). The directory that it runs in.
+        type: path
+      environment:
+        description: For V(command). Variables of its environment. They are shown in logs.
+        type: dict
+        default: {}
+      secret_environment:
+        description: For V(command). More variables, that are never shown, not even where the program shows them.
+        type: dict
+      path_prepend:
+        description: For V(command), and V(process) with O(checks[].process). Directories that go before the path on
+          which programs are found.
+        type: list
+        elements: path
+        default: []
+      rc:
+        description: For V(command). The statuses that it may end with. With O(checks[].query) any other is no data.
+        type: list
+        elements: int
+        default: [0]
+      output_file:
+        description: For V(command) with O(checks[].query). The file that it writes its JSON to; by default its
+          standard output. What an earlier run has written does not count.
+        type: path
       method:
         description: HTTP method.
         type: str
@@ -62,8 +228,8 @@ options:
         description: Body of the request.
         type: str
       timeout:
-        description: Seconds that one whole exchange may take, however slowly the server sends. After that it is no
-          answer.
+        description: Seconds that one look may take, such as a whole exchange, however slowly the server sends, or the
+          run of a command. After that it is no answer.
         type: float
         default: 5.0
       validate_certs:
@@ -91,6 +257,13 @@ options:
             description: What it must yield. Booleans and numbers are compared as JSON spells them.
             type: str
             required: true
+      expect_headers:
+        description:
+          - For V(http). Headers that an expected answer must have, and what they must be.
+          - A value is meant as it stands. One that begins with C(~) is a regular expression for the whole value,
+            C(!) means not equal, C(!~) neither. A header that is missing is empty, so V("") wants it missing.
+        type: dict
+        default: {}
       measure:
         description:
           - For V(http). V(status) is a state, right or wrong. No answer is wrong, not missing data. It needs no
@@ -144,8 +317,8 @@ options:
         default: 0.95
       query:
         description:
-          - For V(json). JMESPath expression that yields a number, a text that is one, or, with O(checks[].expect), a
-            state.
+          - For V(json), which needs it, and V(command). JMESPath expression that yields a number, a text that is one,
+            or, with O(checks[].expect), a state. For V(redis) with O(checks[].age_by=value) the time in a heartbeat.
           - For V(promql). PromQL that yields an instant vector or a scalar. What the server refuses or warns of, a
             result that is not of this minute, and a value that is no finite number are no data. Checks with the same
             query share a request.
@@ -174,14 +347,14 @@ options:
         type: float
         default: 1.0
       window:
-        description: Seconds that percentiles, availability, rate, ratio and quantile look back, but never into
-          O(checks[].grace).
+        description: Seconds that percentiles, availability, rate, ratio and quantile, and such values of V(redis),
+          V(process) and V(log), look back, but never into O(checks[].grace).
         type: float
         default: 10.0
       min_events:
         description:
-          - Requests (or observations) that O(checks[].window) must hold for an availability, a percentile, a ratio
-            or a quantile.
+          - Requests (or observations, or reads of V(redis)) that O(checks[].window) must hold for an availability, a
+            percentile, a ratio or a quantile.
           - With fewer the sample is no data. It keeps one failure of two requests from being an error rate of 50 %.
         type: int
         default: 1
@@ -189,7 +362,10 @@ options:
         description:
           - Which side of the limits is bad. With V(equals) a value is bad when it equals O(checks[].crit) or
             O(checks[].warn).
-          - By default V(below) for O(checks[].measure=availability_pct), otherwise V(above).
+          - By default V(below) for O(checks[].measure=availability_pct) and for values that are better the higher
+            they are, which are those of V(certificate), what is free of a V(disk), the V(hit_ratio_pct) and
+            V(keys_min_ttl_seconds) of V(redis), and V(instances) and V(uptime_seconds) of V(process). Otherwise
+            V(above).
         type: str
         choices: [above, below, equals]
       target:
@@ -208,7 +384,8 @@ options:
         type: bool
       expect:
         description:
-          - For V(json). The one state that is right; every other is a breach. It excludes the numeric limits.
+          - For V(json), V(command), V(postgres), V(redis), V(port) and V(process). The one state that is right; every
+            other is a breach. It excludes the numeric limits. A port can be expected to be V(closed).
           - For V(promql) only V(empty), which makes every series that the query yields a finding, as the expression
             of an alert does.
         type: str

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -26,8 +27,22 @@ REDACTED = "********"
 # How long a process group may take to end by itself after SIGTERM, in seconds.
 KILL_GRACE = 3.0
 
+# Seconds between two looks at how much a program has written, where that is limited.
+_LOOK = 0.05
+
 # user:password@ of any URL. The user may be empty (redis://:password@host).
 _URL_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*:)([^\s/@]+)(@)")
+
+
+# What runs now, perhaps for a thread that nobody waits for any more.
+_alive: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def _end_alive() -> None:
+    """Leave no program running alone when this process ends before it."""
+    for process in tuple(_alive):
+        end_process_group(process, grace=0.5)
 
 
 class Completed(NamedTuple):
@@ -98,11 +113,18 @@ class SubprocessRunner:
     """Runs programs without a shell, each in a process group of its own; their output comes back redacted.
 
     ``secrets`` are the values that no output may show. The environment of a process is ``base_env`` (default: the
-    environment of this one) and on top of it the ``env`` of the call.
+    environment of this one) and on top of it the ``env`` of the call. A program that writes more than ``max_output``
+    bytes is ended, and SluiceError raised.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), base_env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        secrets: Iterable[str] = (),
+        base_env: Mapping[str, str] | None = None,
+        max_output: int | None = None,
+    ) -> None:
         self.secrets = tuple(secrets)
+        self.max_output = max_output
         self.base_env = dict(os.environ if base_env is None else base_env)
 
     def __call__(
@@ -126,8 +148,9 @@ class SubprocessRunner:
                 feed.write(stdin.encode())
                 feed.seek(0)
             process = self._start(argv, cwd, {**self.base_env, **(env or {})}, out, err, feed)
+            _alive.add(process)
             try:
-                process.wait(timeout)
+                self._wait(process, self._name(argv), timeout, (out, err))
             except subprocess.TimeoutExpired as late:
                 end_process_group(process)
                 seconds = time.monotonic() - started
@@ -144,7 +167,28 @@ class SubprocessRunner:
                 # Whatever stops us (a signal, an interrupt) must not leave the program running alone.
                 end_process_group(process)
                 raise
+            finally:
+                _alive.discard(process)
             return Completed(process.returncode, self._text(out), self._text(err), time.monotonic() - started)
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], name: str, timeout: float | None, streams: Sequence[IO[bytes]]
+    ) -> None:
+        """Wait for the program's end. Raises subprocess.TimeoutExpired, and SluiceError when it writes too much."""
+        if self.max_output is None:
+            process.wait(timeout)
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        ended = False
+        while not ended:
+            left = _LOOK if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(name, timeout or 0.0)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(min(_LOOK, left))
+                ended = True
+            if max(os.fstat(stream.fileno()).st_size for stream in streams) > self.max_output:
+                raise SluiceError(f"run {name}", f"it wrote more than {self.max_output / 1024**2:g} MB")
 
     def _start(
         self,

@@ -39,9 +39,10 @@ extends_documentation_fragment:
   - sluice.release._progress
   - sluice.release._checks
 requirements:
-  - jmespath, for checks of type V(json) or with O(checks[].expect_body)
+  - jmespath, for checks of type V(json), or with O(checks[].query) or O(checks[].expect_body)
   - prometheus-client, for checks of type V(prometheus)
   - psycopg2, for checks of type V(postgres)
+  - redis, for checks of type V(redis)
 options:
   duration:
     description: Seconds to observe. With 0 every check is looked at once.
@@ -137,6 +138,105 @@ EXAMPLES = r"""
         query: redis.status
         expect: connected
   register: gate
+
+- name: Watch what the application stands on
+  sluice.release.health_gate:
+    duration: 300
+    interval: 5
+    checks:
+      - name: redis
+        type: redis
+        redis_url: "{{ sluice_redis_url }}"
+        value: connected
+      - name: redis_memory_mb
+        type: redis
+        redis_url: "{{ sluice_redis_url }}"
+        value: used_memory_bytes
+        scale: 0.000001
+        unit: MB
+        warn: 1500
+        crit: 2000
+      - name: locks_without_ttl
+        type: redis
+        redis_url: "{{ sluice_redis_url }}"
+        value: keys_without_ttl
+        keys: "lock:*"
+        crit: 1
+      - name: worker_heartbeat
+        type: redis
+        redis_url: "{{ sluice_redis_url }}"
+        value: heartbeat_age_seconds
+        keys: "worker:*:heartbeat"
+        crit: 60
+      - name: restarts
+        type: process
+        process: dealradarus-backend
+        value: restarts_total
+        warn: 0
+        crit: 2
+      - name: memory_growth
+        type: process
+        process: dealradarus-backend
+        value: memory_growth_mb_per_h
+        window: 240
+        warn: 100
+      - name: critical_errors
+        type: log
+        paths: [/home/deploy/.pm2/logs/dealradarus-backend-error*.log]
+        pattern: (?i)\b(fatal|critical|unhandled|deadlock)\b
+        crit: 1
+      - name: certificate
+        type: certificate
+        host: api.example.com
+        names: [example.com]
+        value: days_left
+        warn: 30
+        crit: 7
+      - name: disk
+        type: disk
+        path: /srv/dealradarus
+        value: free_pct
+        crit: 10
+
+- name: Ask programs, once each
+  sluice.release.health_gate:
+    checks:
+      - name: critical_vulnerabilities
+        type: command
+        argv: [npm, audit, --json, --omit=dev]
+        chdir: /srv/dealradarus/current
+        # It ends with 1 when it has found any.
+        rc: [0, 1]
+        timeout: 120
+        query: metadata.vulnerabilities.critical
+        crit: 1
+      - name: image
+        type: command
+        argv: [trivy, image, --quiet, --format=json, "registry.example.com/app:1.1.0"]
+        timeout: 300
+        query: length(Results[].Vulnerabilities[] | [?Severity=='CRITICAL'])
+        crit: 1
+      - name: p99_under_load
+        type: command
+        argv: [autocannon, --json, --connections=20, --duration=20, "http://127.0.0.1:3001/"]
+        timeout: 40
+        query: latency.p99
+        unit: ms
+        crit: 500
+      - name: p95_of_journeys
+        type: command
+        argv: [k6, run, --quiet, --summary-export=/tmp/journeys.json, journeys.js]
+        chdir: /srv/dealradarus/current/load
+        output_file: /tmp/journeys.json
+        timeout: 120
+        query: metrics.http_req_duration."p(95)"
+        unit: ms
+        crit: 800
+      - name: own_preflight
+        type: command
+        argv: [node, scripts/preflight.js]
+        chdir: /srv/dealradarus/current
+        timeout: 30
 """
 
 RETURN = r"""
@@ -344,7 +444,7 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**GATE_SPEC, **PROGRESS}, supports_check_mode=True)
-    run(module, judge)
+    run(module, lambda params: judge({**params, "check_mode": module.check_mode}))
 
 
 if __name__ == "__main__":

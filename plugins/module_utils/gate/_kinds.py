@@ -8,11 +8,18 @@
 from __future__ import annotations
 
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import (
+    _certificate,
+    _command,
+    _disk,
     _http,
     _json,
+    _log,
+    _port,
     _postgres,
+    _process,
     _prometheus,
     _promql,
+    _redis,
 )
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import Kind
 
@@ -22,4 +29,11 @@ KINDS: dict[str, Kind] = {
     "promql": _promql.KIND,
     "json": _json.KIND,
     "postgres": _postgres.KIND,
+    "redis": _redis.KIND,
+    "port": _port.KIND,
+    "certificate": _certificate.KIND,
+    "disk": _disk.KIND,
+    "process": _process.KIND,
+    "log": _log.KIND,
+    "command": _command.KIND,
 }

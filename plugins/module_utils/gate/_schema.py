@@ -176,7 +176,7 @@ def _time_problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[
     if duration == 0:
         compared = KINDS[raw["type"]].two_looks(raw)
         if compared:
-            yield f"{compared} needs two scrapes; set duration"
+            yield f"{compared} needs two looks; set duration"
         if raw["successes"] > 1 or raw["min_samples"] > 1:
             yield "more than one sample needs time; set duration"
         return

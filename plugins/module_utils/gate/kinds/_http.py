@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._model import 
     Value,
     seconds,
 )
+from ansible_collections.sluice.release.plugins.module_utils.gate._prometheus import matches
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     WINDOW,
     Begin,
@@ -52,10 +54,12 @@ class _Wanted:
     statuses: tuple[int, ...]
     body: tuple[str, str] | None = None
     """JMESPath expression and the text it must yield."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names, and matchers in the words of labels; a header that is not there is empty."""
 
     def fault(self, response: Response) -> str:
         """What is wrong with an answer; empty when it is the expected one."""
-        fault = misanswered(response, self.statuses)
+        fault = misanswered(response, self.statuses) or self._header_fault(response)
         if fault or not self.body:
             return fault
         query, wanted = self.body
@@ -65,6 +69,20 @@ class _Wanted:
             return f"answered {response.status}, but {error}"
         if found != wanted:
             return f"answered {response.status}, but {query} was {short(found)} instead of {wanted}"
+        return ""
+
+    def _header_fault(self, response: Response) -> str:
+        for name, matcher in self.headers:
+            key = name.lower()
+            # A header may come more than once. Each must be no bad one, and one must be the good one.
+            values = [value for other, value in response.pairs if other == key] or [response.headers.get(key, "")]
+            judged = [matches({key: value}, {key: matcher}) for value in values]
+            if not (all(judged) if matcher.startswith("!") else any(judged)):
+                # Of a cookie the name would do, but its value opens somebody's session.
+                shown = "another" if key == "set-cookie" else short(", ".join(values)) or "missing"
+                return (
+                    f"answered {response.status}, but its header {name} was {shown} instead of {matcher or 'missing'}"
+                )
         return ""
 
 
@@ -117,12 +135,22 @@ def _problems(raw: Raw, _gate: Raw) -> Iterator[str]:
     yield from request_problems(raw)
     if raw["expect_body"]:
         yield from jmespath_problems("expect_body.query", raw["expect_body"]["query"])
+    for name, matcher in raw["expect_headers"].items():
+        expression = str(matcher).lstrip("!")
+        if expression.startswith("~"):
+            try:
+                re.compile(expression[1:])
+            except re.error as error:
+                yield f"the expression of header {name} is not valid ({error})"
 
 
 def _begin(raw: Raw) -> Begin:
     body = raw["expect_body"]
     wanted = _Wanted(
-        raw["measure"], tuple(raw["expect_status"]), (body["query"], word(body["equals"])) if body else None
+        raw["measure"],
+        tuple(raw["expect_status"]),
+        (body["query"], word(body["equals"])) if body else None,
+        tuple((str(name), word(matcher)) for name, matcher in raw["expect_headers"].items()),
     )
     if wanted.measure in ("status", "latency_ms"):
         return lambda check, _begun: _OneByOne(check, wanted)
@@ -133,6 +161,7 @@ KIND = Kind(
     options={
         **OPTIONS,
         **WINDOW,
+        "expect_headers": {"type": "dict", "default": {}},
         "expect_body": {
             "type": "dict",
             "options": {"query": {"type": "str", "required": True}, "equals": {"type": "str", "required": True}},

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure, Sample, Target
 
@@ -58,6 +60,50 @@ WINDOW: dict[str, dict[str, Any]] = {
 }
 
 
+VALUE: dict[str, dict[str, Any]] = {"value": {"type": "str"}}
+
+
+def value_problems(raw: Raw, known: Collection[str]) -> Iterator[str]:
+    """Yield why the option ``value`` does not say what is measured."""
+    if not raw["value"]:
+        yield f"it has no value, which is one of {', '.join(known)}"
+    elif raw["value"] not in known:
+        near = difflib.get_close_matches(raw["value"], known, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+        yield f"its value is {raw['value']}, which type {raw['type']} does not know{hint}"
+
+
+_Result = TypeVar("_Result")
+
+
+def within(timeout: float, work: Callable[[], _Result]) -> _Result:
+    """Return what ``work`` returns, or raise what it raises; TimeoutError when that takes more than ``timeout`` s.
+
+    It runs in a thread of its own, because resolvers and file systems can hang without any limit. One that is late
+    is left alone, and so must bound itself in the end and change nothing that others read.
+    """
+    done: list[Callable[[], _Result]] = []
+
+    def run() -> None:
+        try:
+            result = work()
+            done.append(lambda: result)
+        except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
+            problem = error
+
+            def fail() -> _Result:
+                raise problem
+
+            done.append(fail)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    worker.join(timeout)
+    if not done:
+        raise TimeoutError
+    return done[0]()
+
+
 def word(value: object) -> str:
     """YAML's true and false as JSON and Prometheus spell them."""
     text = str(value)
@@ -99,6 +145,15 @@ def found_sample(check: Check, t: float, found: Any, what: str) -> Sample:
     if number is None:
         return Sample(t, None, f"{what} is {short(text_of(found))}, which is no number")
     return Sample(t, number * check.scale)
+
+
+def state_sample(check: Check, t: float, state: str, why: str = "") -> Sample:
+    """The sample of a state, of a check that knows only right and wrong.
+
+    ``why``: what was wrong, in words that follow the check's name.
+    """
+    good = state == check.state
+    return Sample(t, state, "" if good else why or f"was {short(state)} instead of {check.state}", good)
 
 
 def jmespath_problems(option: str, expression: str) -> Iterator[str]:

@@ -100,7 +100,7 @@ def check(raw: dict[str, Any], **gate: Any) -> Check:
         ([{**PROMETHEUS, "aggregate": "ratio"}], {"duration": 5}, "a ratio needs over"),
         ([{**PROMETHEUS, "over": {"metric": "n"}}], {}, "over belongs to aggregate=ratio"),
         ([{**PROMETHEUS, "quantile": 95}], {}, "quantile is 95"),
-        ([RATIO], {}, "a ratio needs two scrapes; set duration"),
+        ([RATIO], {}, "a ratio needs two looks; set duration"),
         ([{**HTTP, "successes": 3}], {}, "more than one sample needs time; set duration"),
         ([{**HTTP, "successes": 9}], {"duration": 5}, "successes is 9, but 5 s hold only 6 samples"),
         ([{**HTTP, "min_samples": 6}], {"duration": 5, "grace": 1}, "min_samples is 6, but 5 s hold only 5 samples"),
