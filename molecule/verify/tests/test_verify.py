@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Only the version that the release asked for passes."""
+"""Only the version that the release asked for passes, with all that was looked at in its evidence."""
 
 from __future__ import annotations
 
@@ -12,12 +12,37 @@ from typing import Any
 Evidence = Callable[[str], Any]
 
 
-def test_the_right_version_passes(evidence: Evidence) -> None:
-    assert evidence("right")["verdict"] == "green"
+CHECKS = [
+    "version",
+    "pages of the version",
+    "security: errors",
+    "security: methods",
+    "security: headers",
+    "security: rate_limit",
+    "heartbeats",
+]
 
 
-def test_another_version_is_refused(evidence: Evidence) -> None:
+def test_the_right_version_passes_and_a_missing_header_costs_score(evidence: Evidence) -> None:
+    right = evidence("right")
+    assert {gate["check"]: gate["verdict"] for gate in right["gates"]} == {
+        **dict.fromkeys(CHECKS, "green"),
+        "security: headers": "yellow",
+    }
+    assert right["verdict"] == "yellow"
+    assert 80 < right["score"] < 100
+
+
+def test_another_version_is_refused_by_the_request_and_by_the_flow(evidence: Evidence) -> None:
     refused = evidence("wrong")
     assert refused["failed"]
     assert refused["verdict"] == "red"
-    assert "version" in refused["msg"]
+    assert {gate["check"] for gate in refused["gates"] if gate["verdict"] == "red"} == {
+        "version",
+        "pages of the version",
+    }
+    assert "in step which version: expected version to be 1.1.0, found 1.0.0" in refused["msg"]
+
+
+def test_the_evidence_has_no_secret(evidence: Evidence) -> None:
+    assert "molecule-flow-secret" not in str([evidence("right"), evidence("wrong")])

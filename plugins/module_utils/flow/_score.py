@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+
 ORDER = ("green", "yellow", "pending", "red")
 """From best to worst."""
 
@@ -73,3 +75,23 @@ def red_words(gates: Sequence[Mapping[str, Any]], what: str) -> str:
     return f"{len(red)} of {total} {what}{'s' * (total != 1)} {'is' if len(red) == 1 else 'are'} red: " + "; ".join(
         str(one["reason"]) for one in red
     )
+
+
+def join(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The verdict on several results together. SluiceError when none of them has one."""
+    parts = [part for part in evidence if part.get("verdict")]
+    if not parts:
+        # A verdict on nothing would let everything through.
+        raise SluiceError("judge the evidence", "there is none", "Measure something before it is judged")
+    gates = [one for part in parts for one in part["gates"]]
+    weights = [sum(one.get("weight") or 0.0 for one in part["gates"]) for part in parts]
+    whole = sum(weights)
+    earned = sum(weight * (part.get("score") or 0.0) for weight, part in zip(weights, parts))
+    return {
+        "verdict": max((part["verdict"] for part in parts), key=ORDER.index),
+        "score": round(earned / whole, 1) if whole else 100.0,
+        "gates": gates,
+        "breaches": [breach for part in parts for breach in part.get("breaches") or ()],
+        "samples": sum(part.get("samples") or 0 for part in parts),
+        "seconds": round(sum(part.get("seconds") or 0.0 for part in parts), 3),
+    }

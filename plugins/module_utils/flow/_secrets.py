@@ -21,8 +21,8 @@ SHOWN = 160
 _WORD = r"token|secret|passw|pwd|authori|cookie|session|jwt|api_?key|credential|csrf|nonce|otp"
 _NAMED = rf"""(["']?[\w.-]*(?:{_WORD})[\w.-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|[^\s,;&}}\]]+)"""
 _LIKELY = (
-    (re.compile(_NAMED, re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"\b(Bearer|Basic)\s+[^\s,;\"']+", re.IGNORECASE), rf"\1 {REDACTED}"),
+    (re.compile(_NAMED, re.IGNORECASE), rf"\1{REDACTED}"),
     # What begins like the header of a JSON Web Token.
     (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
 )
