@@ -18,7 +18,9 @@ from ansible_collections.sluice.release.plugins.module_utils.report._database im
     migration_of,
     restore_of,
 )
+from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
+from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
 
 Entry = Mapping[str, Any]
 
@@ -97,6 +99,11 @@ class _Host:
         return self.closed.get("outcome")
 
     @property
+    def keeps(self) -> bool:
+        """Whether the release stayed, so that a watch that it opened is its own."""
+        return self.outcome == "succeeded"
+
+    @property
     def rollback(self) -> Mapping[str, Any] | None:
         """How it went back: as was noted, or by its stages where going back is what was asked for."""
         if "rollback" in self.notes or self.opened.get("kind") != "rollback":
@@ -165,8 +172,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
     The same entries always give the same report. SluiceError when no host has an entry of the release.
     """
     fleet = [
-        _Host(host["host"], [entry for entry in host.get("entries") or [] if entry.get("release") == release])
-        for host in hosts
+        _Host(host["host"], [entry for entry in host.get("entries") or [] if belongs(entry, release)]) for host in hosts
     ]
     missing = sorted(set(unreachable))
     silent = [host.name for host in fleet if not host.entries and host.name not in missing]
@@ -206,6 +212,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "restore": restore_of(found),
         "drill": drill_of(found),
         "migration": migration_of(found),
+        "watch": watch_of([(host.name, host.entries) for host in fleet if host.keeps], release),
         "error": _error(failures, fleet, outcome),
         "preflight": [
             {

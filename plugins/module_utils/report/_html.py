@@ -11,6 +11,12 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils.report import _charts
 from ansible_collections.sluice.release.plugins.module_utils.report._build import parse_time
 from ansible_collections.sluice.release.plugins.module_utils.report._page import STYLE, TEMPLATE
+from ansible_collections.sluice.release.plugins.module_utils.report._watch import (
+    decision_text,
+    finding_text,
+    ticks_text,
+    watch_headline,
+)
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
     VERDICTS,
     budget_text,
@@ -68,6 +74,9 @@ def render_html(report: Mapping[str, Any]) -> str:
         still_pending=still_pending,
         threshold=threshold_text,
         value=value_text,
+        ticks=ticks_text,
+        finding=finding_text,
+        decision=decision_text,
     )
     mark, outcome, tone = _OUTCOMES[report["outcome"]]
     context = {
@@ -85,6 +94,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "proof": _proof(report["backup"]),
         "backup_words": _backup_words(report["backup"]),
         "stage_tones": _STAGE_TONES,
+        "watch_headline": watch_headline(report["watch"]) if report.get("watch") else "",
         "preflight_failed": any(not c.get("passed") for block in report["preflight"] for c in block["checks"]),
         "no_charts": "There are no charts: Python's matplotlib was not installed where this report was made.",
         **_pictures(report),

@@ -9,6 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils.report._watch import (
+    decision_text,
+    finding_text,
+    ticks_text,
+    watch_headline,
+)
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
     budget_text,
     copy_text,
@@ -114,6 +120,7 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         copies = [f"- Copy in `{copy['to']}`: {copy_text(copy)}" for copy in backup.get("copies") or []]
         lines += ["", *copies] if copies else []
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
+    lines += _watch(report.get("watch"), several=len(report["hosts"]) > 1)
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
         proof = "verified" if rollback.get("verified") else "NOT verified"
@@ -150,6 +157,20 @@ def _drill(drill: Mapping[str, Any] | None) -> list[str]:
         parts.append(count_text(drill["tables"], "table"))
     expected = ["A restore takes about as long."] if drill["verified"] else []
     return ["", "## Drill", "", " ".join([", ".join([*parts, *figures(drill)]) + ".", *expected])]
+
+
+def _watch(watch: Mapping[str, Any] | None, *, several: bool) -> list[str]:
+    if not watch:
+        return []
+    lines = ["", "## Watch", "", f"{watch_headline(watch)}.", ""]
+    rows = [
+        [w["window"], *([w["host"]] if several else []), w["verdict"] or "", w["state"], ticks_text(w)]
+        for w in watch["windows"]
+    ]
+    lines += _table(["Window", *(["Host"] if several else []), "Verdict", "State", "Ticks"], rows)
+    found = [f"{f['host']}: {finding_text(f)}" if several else finding_text(f) for f in watch["findings"]]
+    found += [decision_text(decision) for decision in watch.get("decisions") or []]
+    return [*lines, *([""] if found else []), *(f"- {_cell(text)}" for text in found)]
 
 
 def _migration(migration: Mapping[str, Any] | None) -> list[str]:

@@ -270,6 +270,31 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if r.watch %}
+<section class="card" id="watch">
+  <div class="title"><h2>Watch</h2>
+    {% if r.watch.verdict %}{{ pill(r.watch.verdict, r.watch.verdict) }}{% endif %}</div>
+  <p>{{ watch_headline }}.</p>
+  <div class="scroll"><table>
+    <thead><tr><th>Window</th>{{ host_head() }}<th>Verdict</th><th>State</th><th>Ticks</th></tr></thead>
+    <tbody>
+    {% for window in r.watch.windows %}
+    <tr><td>{{ window.window }}</td>{{ host_cell(window.host) }}
+      <td>{% if window.verdict %}{{ pill(window.verdict, window.verdict) }}{% endif %}</td>
+      <td>{{ window.state }}</td><td>{{ window | ticks }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+  {% if r.watch.findings or r.watch.decisions %}
+  <ul>
+    {% for one in r.watch.findings %}<li>{{ pill(one.verdict, one.verdict) }}
+      {% if several %}{{ one.host }}: {% endif %}{{ one | finding }}</li>{% endfor %}
+    {% for one in r.watch.decisions or [] %}<li>{{ one | decision }}</li>{% endfor %}
+  </ul>
+  {% endif %}
+</section>
+{% endif %}
+
 {% if r.stages %}
 <section class="card" id="timeline">
   <h2>Timeline</h2>

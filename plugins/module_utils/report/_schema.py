@@ -85,6 +85,25 @@ _GATE = _object(
     "One check of a gate on one host, with its evidence",
 )
 
+_WINDOW = _object(
+    "host window until every of done late missed held state verdict",
+    {
+        "host": _TEXT,
+        "window": _TEXT,
+        "from": _SECONDS,
+        "until": {"description": "In seconds since the switch", **_SECONDS},
+        "every": _SECONDS,
+        "of": {"description": "How many ticks it has", **_COUNT},
+        "done": _COUNT,
+        "late": _COUNT,
+        "missed": _COUNT,
+        "held": {"description": "Ticks that a run of the application has held back", **_COUNT},
+        "state": {"enum": ["ahead", "open", "over"]},
+        "verdict": {"description": "The worst so far; null before its first tick", "enum": [*_VERDICT["enum"], None]},
+    },
+    "One window of the watch on one host",
+)
+
 _LOSS = _object(
     "table what rows_now rows_in_backup rows_lost",
     {
@@ -234,6 +253,55 @@ SCHEMA: dict[str, Any] = {
                 "not_reverted": {"description": "Why a rollback restored a backup instead", **_TEXT},
             },
             "What the migration did, or what a rollback took back; null where none was run",
+            nullable=True,
+        ),
+        "watch": _object(
+            "start verdict outcome windows findings",
+            {
+                "start": {"description": "The switch that its times count from", **_TIME},
+                "verdict": {
+                    "description": "The worst so far; null before the first tick",
+                    "enum": [*_VERDICT["enum"], None],
+                },
+                "outcome": {"enum": ["passed", "failed", "superseded", "rolled_back", None]},
+                "reason": _MAYBE_TEXT,
+                "crashes": _COUNT,
+                "windows": {"type": "array", "items": _WINDOW},
+                "ticks": {
+                    "type": "array",
+                    "items": _object(
+                        "host time window number of late verdict",
+                        {
+                            "host": _TEXT,
+                            "time": _TIME,
+                            "window": _TEXT,
+                            "number": _COUNT,
+                            "of": _COUNT,
+                            "late": {"type": "boolean"},
+                            "verdict": _VERDICT,
+                        },
+                        "One tick of one window on one host",
+                    ),
+                },
+                "findings": {
+                    "type": "array",
+                    "items": _object(
+                        "host time kind verdict text",
+                        {
+                            "host": _TEXT,
+                            "time": _TIME,
+                            "kind": {"enum": ["gate", "late", "missed", "clock", "crash", "down"]},
+                            "verdict": _VERDICT,
+                            "text": _TEXT,
+                            "window": _MAYBE_TEXT,
+                            "trigger": {"description": "Whether it is a reason to go back", "type": "boolean"},
+                        },
+                        "What a tick has found that a person should know",
+                    ),
+                },
+                "decisions": {"description": "What was done about red verdicts", "type": "array"},
+            },
+            "The watch after the release; null without one",
             nullable=True,
         ),
         "rollback": _object(
