@@ -425,6 +425,8 @@ options:
         description:
           - Makes this a readiness check, which is V(pending) until so many samples in a row were not critical.
             Bad samples before that are expected and cost nothing. From then on it is judged like any other.
+          - A sample without data proves nothing. It begins the row anew with O(checks[].on_no_data=fail), and changes
+            nothing with the others.
           - Red when the window ends before. When all checks are readiness checks the gate ends as soon as all are
             ready.
         type: int
