@@ -24,8 +24,8 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Raw,
     found_sample,
     jmespath_problems,
+    one_line,
     search,
-    short,
 )
 
 MAX_OUTPUT = 8 * 1024 * 1024
@@ -73,9 +73,9 @@ class Program:
             )
             output = self._written(begun) if self.output_file else done.stdout.encode()
         except SluiceError as error:
-            return Answer(error=short_cause(error.cause))
+            return Answer(error=one_line(error.cause))
         said = tail(done.stderr, 3) or tail(done.stdout, 3)
-        return Answer(done.rc, output, short(" ".join(said.split())))
+        return Answer(done.rc, output, one_line(said)[:200])
 
     def _written(self, begun: float) -> bytes:
         """What it has left in its file. What an earlier run left there is no answer."""
@@ -90,11 +90,6 @@ class Program:
                 return redact(stream.read().decode(errors="replace"), self.secrets).encode()
         except OSError as error:
             raise SluiceError("read its output", f"{path} cannot be read ({error.strerror})") from error
-
-
-def short_cause(cause: str) -> str:
-    """A cause on one line."""
-    return " ".join(cause.split()).rstrip(".")
 
 
 class _Command:

@@ -120,6 +120,11 @@ def short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def one_line(text: str) -> str:
+    """The cause of an error as a part of a message."""
+    return " ".join(text.split()).rstrip(".")
+
+
 def number_of(value: Any) -> float | None:
     """The finite number that a value is, or is the text of."""
     if isinstance(value, str):

@@ -26,6 +26,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Begin,
     Kind,
     Raw,
+    one_line,
     value_problems,
 )
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._tail import Follower, LostError
@@ -205,7 +206,7 @@ class _Journal(_Place):
             )
         except SluiceError as error:
             raise LostError(f"journalctl cannot be asked: {error.cause}") from error
-        said = " ".join(tail(done.stderr, 2).split())
+        said = one_line(tail(done.stderr, 2))
         # To somebody who may not read it the journal is empty, which is not the same as a journal without errors.
         if done.rc != 0 or any(words in done.stderr for words in _UNREADABLE):
             raise LostError(f"journalctl says: {said or f'status {done.rc}'}")
@@ -261,7 +262,7 @@ class Log:
             place.keep()
         except LostError as error:
             # What was read before that is counted all the same.
-            return Answer(tally.counts, tally.first, error=" ".join(str(error).split()).rstrip("."))
+            return Answer(tally.counts, tally.first, error=one_line(str(error)))
         return Answer(tally.counts, tally.first, unread)
 
 

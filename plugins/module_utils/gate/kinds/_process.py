@@ -26,7 +26,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Kind,
     Raw,
     found_sample,
-    short,
+    one_line,
     state_sample,
     value_problems,
 )
@@ -122,7 +122,7 @@ class Processes:
             roots = self._of_pm2() if self.process else self._of_systemd() if self.unit else self._of_file()
             processes = _proc.table()
         except SluiceError as error:
-            return Answer(error=short(" ".join(error.cause.split()).rstrip(".")))
+            return Answer(error=one_line(error.cause))
         except OSError as error:
             return Answer(error=f"{error.filename or 'the processes'} cannot be read ({error.strerror})")
         return Answer(tuple(self._instance(root, processes) for root in roots))
@@ -276,9 +276,11 @@ class _MemoryGrowth(_Process):
         check = self.check
         who = {instance.identity for instance in answer.alive}
         # Another process has another memory, and a warm-up fills it: neither is growth.
-        if who != self._who or t < check.limits.grace:
+        if who != self._who:
             self._who = who
             self._seen.clear()
+        if t < check.limits.grace:
+            return None
         self._seen.append((t, sum(instance.memory for instance in answer.alive)))
         while self._seen[0][0] < t - check.window:
             self._seen.popleft()
