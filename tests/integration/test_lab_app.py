@@ -23,11 +23,15 @@ from typing import Any
 import psycopg2
 import pytest
 import requests
+import yaml
 from sluice_lab import services
 from sluice_lab.lab import Facts, Lab, clean_environment, free_ports
 from sluice_lab.load import Tally, load
 from sluice_lab.processes import command_line, wait_until
 
+from ansible_collections.sluice.release.plugins.modules import flow_check
+
+ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "1760000000000_create-deals", "1761000000000_add-discount"
 PROCESS = "lab-test"
 
@@ -250,6 +254,21 @@ def test_a_session_ends_when_it_is_ended(running: Site) -> None:
         assert browser.post(f"{running.url}/api/logout", timeout=5).status_code == 204
     again = requests.get(f"{running.url}/api/session", cookies={"session": cookie}, timeout=5)
     assert again.status_code == 401, "whoever kept the cookie"
+
+
+def test_the_flows_and_sets_of_the_profile_hold(running: Site, run_module: Any) -> None:
+    profile = yaml.safe_load((ROOT / "inventories/lab/group_vars/lab/profile.yml").read_text(encoding="utf-8"))
+    before = running.get("/api/deals?limit=1&offset=0")["total"]
+    result = run_module(
+        flow_check.main,
+        base_url=running.url,
+        flows=profile["verify_flows"],
+        security=profile["verify_security"],
+        fail_on_red=False,
+    )
+    assert {gate["check"]: gate["reason"] for gate in result["gates"] if gate["verdict"] != "green"} == {}
+    assert result["score"] == 100
+    assert running.get("/api/deals?limit=1&offset=0")["total"] == before, "a flow leaves nothing behind"
 
 
 def counted(text: str) -> dict[str, float]:
