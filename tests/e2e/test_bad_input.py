@@ -120,7 +120,7 @@ def test_every_fault_that_the_preflight_finds_is_named_at_once(before: World) ->
     assert "preflight" in str(before.report()["error"])
     (evidence,) = before.report()["preflight"]
     assert {check["name"] for check in evidence["checks"] if not check["passed"]} == {
-        "variables", "port", "database", "redis", "node",
+        "rate limit", "cache", "port", "database", "redis", "node",
     }  # fmt: skip
     assert before.lock() is None
     assert before.state()["last"]["outcome"] == "failed"
