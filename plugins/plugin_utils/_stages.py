@@ -509,7 +509,12 @@ def _switch_detail(evidence: Mapping[str, Any]) -> str:
     return f"{text}, slowest after {seconds_text(slowest)}" if slowest else text
 
 
+def _watch_detail(evidence: Mapping[str, Any]) -> str:
+    return str(evidence.get("line") or "")
+
+
 _DETAILS = {
+    "watch": _watch_detail,
     "preflight": _preflight_detail,
     "backup": _backup_detail,
     "artifact": _artifact_detail,

@@ -60,6 +60,31 @@ def test_a_failure_is_a_failed_unit_and_is_told(host: Host) -> None:
         host.check_output("timeout 20 sh -c 'until test -e %s/alarm; do sleep 0.1; done'", PROJECT)
 
 
+def test_a_job_with_times_of_its_own_starts_to_the_second(host: Host) -> None:
+    shown = host.check_output("systemctl show --property AccuracyUSec,RandomizedDelayUSec sluice-molecule-watch.timer")
+    assert set(shown.split()) == {"AccuracyUSec=1s", "RandomizedDelayUSec=0"}
+    listed = host.check_output("systemctl show --property TimersCalendar sluice-molecule-watch.timer")
+    assert [day in listed for day in ("2099-01-01 00:01:00 UTC", "2099-01-01 00:02:00 UTC")] == [True, True]
+
+
+def test_a_job_that_says_that_nothing_is_left_stops_its_timer(host: Host) -> None:
+    timer = host.service("sluice-molecule-watch.timer")
+    host.check_output("systemctl start sluice-molecule-watch.service")
+    assert (timer.is_running, timer.is_enabled) == (True, True)
+    said = host.file(f"{PROJECT}/said-watch.yml").content_string.splitlines()
+    assert said[-2:] == ["-e", "ended_file=/run/sluice-molecule-watch/ended"]
+    host.check_output("touch %s/end-watch.yml", PROJECT)
+    try:
+        host.check_output("systemctl start sluice-molecule-watch.service")
+        waiting = "timeout 20 sh -c 'while systemctl is-active --quiet %s; do sleep 0.1; done'"
+        host.check_output(waiting, "sluice-molecule-watch.timer")
+        assert not timer.is_enabled
+        assert not host.file("/run/sluice-molecule-watch").exists
+    finally:
+        host.check_output("rm %s/end-watch.yml", PROJECT)
+        host.check_output("systemctl enable --now sluice-molecule-watch.timer")
+
+
 def test_what_is_no_calendar_is_refused_and_leaves_nothing(host: Host, evidence: Callable[[str], Any]) -> None:
     said = evidence("refusal")["said"]
     assert said.startswith("Cannot schedule backup: Failed to parse calendar specification 'every so often'")

@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.report._words import count_text
 from ansible_collections.sluice.release.plugins.module_utils.watch import _record, _tick, _words
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, is_late
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import Watch
@@ -122,7 +123,12 @@ def _open(book: Book, params: Mapping[str, Any], default: str) -> Result:
     known = _record.find(book.entries, params["release"])
     if known is None or known.origin["data"] != data:
         book.note(data)
-    return _result(book, _record.find(book.entries, params["release"]), default, "watching")
+    watch = _record.find(book.entries, params["release"])
+    line = count_text(len(data["windows"]), "window")
+    if watch is not None:
+        first = min(window.slots()[0] for window in watch.windows)
+        line += f", the first tick at {_words.clock(watch.clock_text(first))}"
+    return _result(book, watch, default, "watching", line=line)
 
 
 def _end_superseded(book: Book) -> list[dict[str, Any]]:
@@ -216,10 +222,8 @@ def _result(
     following = watch.clock_text(min(upcoming)) if watch and upcoming else None
     outcome = watch.ended["outcome"] if watch and watch.ended else None
     goes_on = watch is not None and watch.ended is None
-    if not line and data is not None:
-        line = _words.tick_line(data, following, outcome)
-    elif not line and watch is not None:
-        line = f"nothing is due; {_words.upcoming(following, outcome)}" if not due else _words.upcoming(following)
+    if not line:
+        line = _words.line(data, bool(due), following, outcome)
     told = [{key: entry[key] for key in ("release", "name", "data")} for entry in book.added]
     return {
         "changed": bool(book.added),

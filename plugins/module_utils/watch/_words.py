@@ -92,17 +92,26 @@ def clock(text: str) -> str:
     return f"{text[:10]} {text[11:19]} UTC"
 
 
-def tick_line(data: Mapping[str, Any], following: Optional[str], outcome: Optional[str] = None) -> str:
-    """Return what a tick found in one line: window, tick n of m, verdict, what was found, when the next is due."""
-    parts = [f"{seen['window']}: tick {seen['number']} of {seen['of']} {seen['verdict']}" for seen in data["windows"]]
-    texts = [str(finding["text"]) for finding in data["findings"]]
-    if texts:
-        parts.append(f"{data['verdict']}: {'; '.join(texts)}")
-    return "; ".join(parts) + "; " + upcoming(following, outcome)
+def line(
+    data: Optional[Mapping[str, Any]], is_due: bool, following: Optional[str], outcome: Optional[str] = None
+) -> str:
+    """Return a tick in one line: its windows, tick n of m, verdict, what was found, and when the next is due.
+
+    ``data`` is what was recorded, if anything was; ``is_due``: something is about to be measured.
+    """
+    parts = []
+    if data is not None:
+        parts += [
+            f"{seen['window']}: tick {seen['number']} of {seen['of']} {seen['verdict']}" for seen in data["windows"]
+        ]
+        texts = [str(finding["text"]) for finding in data["findings"]]
+        parts += [f"{data['verdict']}: {'; '.join(texts)}"] if texts else []
+    elif not is_due:
+        parts.append("nothing is due")
+    return "; ".join([*parts, _upcoming(following, outcome)])
 
 
-def upcoming(following: Optional[str], outcome: Optional[str] = None) -> str:
-    """Return what comes next in words."""
+def _upcoming(following: Optional[str], outcome: Optional[str]) -> str:
     if outcome is not None:
         return f"the watch is over, {outcome}"
     return f"next tick at {clock(following)}" if following else "no tick is left"
