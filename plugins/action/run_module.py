@@ -20,17 +20,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from ansible import constants as C  # noqa: N812  # Ansible's own name for it
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.action import ActionBase
+from ansible.utils.color import stringc
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
 from ansible.vars.clean import remove_internal_keys
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import redact
-from ansible_collections.sluice.release.plugins.plugin_utils import _identity, _waiting
+from ansible_collections.sluice.release.plugins.plugin_utils import _identity, _live, _waiting
 
 display = Display()
 
@@ -42,6 +44,13 @@ _RECONNECT = 30.0
 _LIVENESS = 15.0
 # Without a terminal a progress line is printed this often, in seconds.
 _PLAIN_INTERVAL = 10.0
+
+_COLOURS = {
+    "green": C.COLOR_OK,  # type: ignore[attr-defined]
+    "yellow": C.COLOR_WARN,  # type: ignore[attr-defined]
+    "pending": C.COLOR_WARN,  # type: ignore[attr-defined]
+    "red": C.COLOR_ERROR,  # type: ignore[attr-defined]
+}
 
 # What a container runtime says instead of failing to connect.
 _CONTAINER_GONE = ("No such container", "is not running", "Cannot connect to the Docker daemon")
@@ -140,7 +149,7 @@ class ActionModule(ActionBase):
         try:
             text = self._await(job["ansible_job_id"], progress_path, job_path, task_vars)
         finally:
-            self._clear_line()
+            self._tell(task_vars, [])
         outcome: dict[str, Any] = self._parse_returned_data({"stdout": text, "stderr": "", "rc": 0}, "legacy")
         remove_internal_keys(outcome)
         if "ansible_facts" in job:  # the interpreter that was found
@@ -195,29 +204,38 @@ class ActionModule(ActionBase):
         if now - shown < (0.9 if terminal else _PLAIN_INTERVAL):
             return shown
         hosts = task_vars.get("ansible_play_hosts_all") or ()
+        width = (display.columns or 79) if terminal else 200
         text = _waiting.show(
             glance.progress,
             seconds,
             fallback=self._task.get_name(include_role_fqcn=False) or self._task.action,
             host=task_vars.get("inventory_hostname") if len(hosts) > 1 else None,
-            width=(display.columns or 79) if terminal else 200,
+            width=width,
         )
         if terminal:
-            # The carriage return also makes a line-buffered stdout flush.
-            display.display(f"\r\033[K{text}", newline=False, screen_only=True)
+            checks = (glance.progress or {}).get("checks") or []
+            unicode = os.environ["SLUICE_TTY"] == "unicode"
+            rows = _live.table(checks, width=width - 1, unicode=unicode, paint=_painted)
+            self._tell(task_vars, [text, *rows])
         else:
             display.display(text)
         return now
 
-    @staticmethod
-    def _clear_line() -> None:
+    def _tell(self, task_vars: dict[str, Any], lines: list[str]) -> None:
+        """Let the callback show the block of this host; no lines end it."""
         if _on_terminal():
-            display.display("\r\033[K", newline=False, screen_only=True)
+            # The carriage return also makes a line-buffered stdout flush.
+            host = str(task_vars.get("inventory_hostname"))
+            display.display(_live.pack(host, lines), newline=False, screen_only=True)
 
 
 def _on_terminal() -> bool:
     """The worker's own stdout leads nowhere; the callback knows, in the main process, and says so."""
-    return os.environ.get("SLUICE_TTY") == "1"
+    return "SLUICE_TTY" in os.environ
+
+
+def _painted(text: str, verdict: str) -> str:
+    return str(stringc(text, _COLOURS[verdict])) if verdict in _COLOURS else text
 
 
 def _pauses() -> Iterator[float]:

@@ -59,7 +59,7 @@ from ansible import context
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.color import stringc
 
-from ansible_collections.sluice.release.plugins.plugin_utils import _stages
+from ansible_collections.sluice.release.plugins.plugin_utils import _live, _stages
 
 if TYPE_CHECKING:
     from ansible.executor.task_result import CallbackTaskResult
@@ -82,18 +82,19 @@ _QUICK = {"set_fact", "meta", "include_tasks", "include_role", "import_tasks", "
 _NO_DIFF = {"release_journal", "release_lock"}
 
 _ERASE = "\r\033[K"
+_ERASE_ABOVE = "\033[1A\033[K"
 
 
 def _short(action: str) -> str:
     return action.rpartition(".")[2]
 
 
-class _BottomLine:
-    """The one unfinished line at the bottom of a terminal.
+class _Bottom:
+    """The unfinished lines at the bottom of a terminal: the stage that runs, or what tasks that wait have to show.
 
     Everything that Ansible prints in this process goes through ``Display.display``; while this object is installed, the
-    line makes way for each message and comes back after it. Messages that start with a carriage return come from an
-    action plugin that waits: they take the place of the line until the next one.
+    lines make way for each message and come back after it. A message that starts with a carriage return comes from an
+    action plugin that waits on one host, and is the block of that host.
     """
 
     def __init__(self, display: Display) -> None:
@@ -102,29 +103,38 @@ class _BottomLine:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._text = ""
+        self._blocks: dict[str, list[str]] = {}
+        self._drawn: list[str] = []
         display.display = self._print  # type: ignore[method-assign]
         atexit.register(self.remove)
 
     def show(self, text: str) -> None:
+        """Say which stage runs; '' when none does."""
         with self._lock:
-            if text != self._text:
-                self._text = text
-                self._draw(text)
+            self._text = text
+            self._draw(self._wanted())
 
     def remove(self) -> None:
-        """End the line and let Display be as it was."""
+        """End the lines and let Display be as it was."""
         if os.getpid() != self._pid:
             return
         with self._lock:
             if self._display.display == self._print:
-                if self._text:
-                    self._draw("")
-                self._text = ""
+                self._draw([])
                 del self._display.display
         atexit.unregister(self.remove)
 
-    def _draw(self, text: str) -> None:
-        self._original(f"{_ERASE}{text}", newline=False, screen_only=True)
+    def _wanted(self) -> list[str]:
+        if self._blocks:
+            return _live.fitted(self._blocks, shutil.get_terminal_size().lines - 1)
+        return [self._text] if self._text else []
+
+    def _draw(self, lines: list[str]) -> None:
+        if lines == self._drawn:
+            return
+        erase = _ERASE + _ERASE_ABOVE * (len(self._drawn) - 1)
+        self._drawn = lines
+        self._original(erase + "\n".join(lines), newline=False, screen_only=True)
         sys.stdout.flush()
 
     def _print(self, msg: str, *args: Any, **kwargs: Any) -> None:
@@ -133,17 +143,23 @@ class _BottomLine:
             self._original(msg, *args, **kwargs)
             return
         with self._lock:
-            if msg.startswith("\r"):
-                self._draw(msg.removeprefix("\r").removeprefix("\033[K") or self._text)
+            told = _live.unpack(msg) if msg.startswith("\r") else None
+            if told:
+                host, lines = told
+                if lines:
+                    # A host keeps its place.
+                    self._blocks[host] = lines
+                else:
+                    self._blocks.pop(host, None)
+                self._draw(self._wanted())
                 return
             if kwargs.get("log_only"):
                 self._original(msg, *args, **kwargs)
                 return
-            self._draw("")
+            self._draw([])
             self._original(msg, *args, **kwargs)
             sys.stdout.flush()
-            if self._text:
-                self._draw(self._text)
+            self._draw(self._wanted())
 
 
 class CallbackModule(DefaultCallback):
@@ -154,7 +170,7 @@ class CallbackModule(DefaultCallback):
     def __init__(self) -> None:
         super().__init__()
         self._raw = False
-        self._bottom: _BottomLine | None = None
+        self._bottom: _Bottom | None = None
         self._narrator = _stages.Narrator()
         self._started = time.monotonic()
         self._task_name = ""
@@ -173,12 +189,14 @@ class CallbackModule(DefaultCallback):
         if self._raw:
             super().v2_playbook_on_start(playbook)
             return
-        if terminal:
-            os.environ["SLUICE_TTY"] = "1"
-            self._bottom = _BottomLine(self._display)
         encoding = getattr(sys.stdout, "encoding", None) or ""
+        unicode = _stages.locale_has_unicode(os.environ) and encoding.lower().replace("-", "") == "utf8"
+        if terminal:
+            # The workers' own stdout leads nowhere: this tells them that somebody looks.
+            os.environ["SLUICE_TTY"] = "unicode" if unicode else "ascii"
+            self._bottom = _Bottom(self._display)
         self._narrator = _stages.Narrator(
-            unicode=_stages.locale_has_unicode(os.environ) and encoding.lower().replace("-", "") == "utf8",
+            unicode=unicode,
             check=bool(context.CLIARGS.get("check")),
             width=shutil.get_terminal_size().columns if terminal else None,
         )

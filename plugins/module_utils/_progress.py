@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import time
+from typing import Any
 
 # Not more than about two writes a second: nobody looks more often.
 _INTERVAL = 0.5
@@ -27,14 +28,26 @@ class Progress:
         self.path = path
         self._last = float("-inf")
 
-    def update(self, line: str, done: float | None = None, total: float | None = None) -> None:
-        """Say in one line what goes on now; ``done`` of ``total`` in any one unit, when it is known."""
+    def update(
+        self,
+        line: str,
+        done: float | None = None,
+        total: float | None = None,
+        checks: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Say in one line what goes on now; ``done`` of ``total`` in any one unit, when it is known.
+
+        ``checks``: what a terminal shows below it as a table.
+        """
         now = time.monotonic()
         if self.path is None or now - self._last < _INTERVAL:
             return
         self._last = now
         with contextlib.suppress(OSError):
-            self._write(self.path, json.dumps({"line": line, "done": done, "total": total}))
+            self._write(
+                self.path,
+                json.dumps({"line": line, "done": done, "total": total, **({"checks": checks} if checks else {})}),
+            )
 
     @staticmethod
     def _write(path: str, content: str) -> None:

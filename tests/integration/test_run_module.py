@@ -188,7 +188,7 @@ def unused_port() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("env", "shown"),
-    [({"SLUICE_TTY": "1"}, "\r\033[K  step one  25 %  0:0"), ({}, "\n  step one  25 %  0:0")],
+    [({"SLUICE_TTY": "unicode"}, '\r["app1", ["  step one  25 %  0:0'), ({}, "\n  step one  25 %  0:0")],
 )
 def test_progress_is_shown_and_the_result_is_the_modules_own(project: Project, env: dict[str, Any], shown: str) -> None:
     process = project.start(
@@ -209,7 +209,7 @@ def test_progress_is_shown_and_the_result_is_the_modules_own(project: Project, e
     assert own == {"changed": False, "failed": False, "started": "mine", "finished": False, "progress_given": True}
     assert not {"ansible_job_id", "results_file"} & set(result)
     assert list((project.path / "async").iterdir()) == [], "nothing is left on the host"
-    assert ("\r\033[Kok: [app1]" in output + rest) is bool(env), "the line is cleared before the next one"
+    assert ('\r["app1", []]' in output + rest) is bool(env), "the block is ended before the next line"
 
 
 def test_more_than_one_host_is_told_apart(project: Project) -> None:

@@ -29,6 +29,9 @@ SEVERITY = {GREEN: 0, YELLOW: 1, PENDING: 2, RED: 3}
 CREDIT = {GREEN: 1.0, YELLOW: 0.5, PENDING: 0.5, RED: 0.0}
 """The share of its weight that a check adds to the score."""
 
+GLANCE_POINTS = 20
+"""Newest points of a series that a glance carries."""
+
 MAX_POINTS = 300
 """Points of a series that a result carries at most, for each check."""
 
@@ -275,6 +278,32 @@ class Judge:
         unit = self.check.unit
         worst = show((self._worst or self._last).value, unit)
         return f"{self.check.name} was {show(self._last.value, unit)} (worst {worst}, {self._limit_text()})"
+
+    def glance(self) -> dict[str, Any]:
+        """How it stands in the middle of the window, in the few words that a line of a table has room for."""
+        newest = self.samples[-1] if self.samples else None
+        return {
+            "check": self.check.name,
+            "verdict": self.verdict(complete=False)[0],
+            "value": "waiting" if newest is None else show(newest.value, self.check.unit),
+            # Where it comes from has room in the reason.
+            "limit": self._limit_text().partition(" (")[0],
+            "remains": self._remains(),
+            "series": [self._number(sample) for sample in self.samples[-GLANCE_POINTS:]],
+        }
+
+    def _remains(self) -> str:
+        """What is still to be seen before it is decided."""
+        if self.red:
+            return ""
+        if not self.ready:
+            return f"{self._streak} of {self.limits.successes} good in a row"
+        if self._open:
+            left = max(0.0, self.limits.sustained - self._open.lasted)
+            return f"red in {seconds(left)}"
+        if self.samples and self.samples[-1].t < self.limits.grace:
+            return f"judged in {seconds(self.limits.grace - self.samples[-1].t)}"
+        return ""
 
     def threshold(self) -> Value:
         """The limit that a green or red check is measured against."""

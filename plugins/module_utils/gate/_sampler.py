@@ -21,12 +21,11 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._model import 
     Measure,
     Sample,
     Target,
-    show,
 )
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import PENDING, RED, Judge, summary, worst_of
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import Settings
 
-Report = Callable[[str, float, float], None]
+Report = Callable[[str, float, float, "list[dict[str, Any]]"], None]
 
 TELL = 0.25
 """Seconds between two lines for the person who waits: to judge every check at every answer would cost too much."""
@@ -163,11 +162,9 @@ def _proven(judges: Sequence[Judge]) -> bool:
 
 
 def _tell(report: Report, judges: Sequence[Judge], now: float, duration: float) -> None:
-    """One line for the person who waits: the verdict so far, and the newest value of each check."""
-    verdicts = [judge.verdict(complete=False)[0] for judge in judges]
-    verdict = worst_of(verdicts)
-    parts = []
-    for judge, own in zip(judges, verdicts):
-        value = show(judge.samples[-1].value, judge.check.unit) if judge.samples else "waiting"
-        parts.append(f"{judge.check.name} {value}" + (f" ({own})" if own in (PENDING, RED) else ""))
-    report(f"{verdict}: {', '.join(parts)}", round(min(now, duration), 1), duration)
+    """Tell the person who waits the verdict so far, and how each check stands."""
+    checks = [judge.glance() for judge in judges]
+    verdict = worst_of([check["verdict"] for check in checks])
+    bad = [check for check in checks if check["verdict"] in (PENDING, RED)]
+    names = ", ".join(f"{check['check']} {check['value']}" for check in bad or checks)
+    report(f"{verdict}: {names}", round(min(now, duration), 1), duration, checks)

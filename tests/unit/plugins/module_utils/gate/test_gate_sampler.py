@@ -208,6 +208,6 @@ def test_threads_end_with_the_gate() -> None:
 def test_the_waiting_person_is_told_not_at_every_answer() -> None:
     told: list[str] = []
     checks = [check(well, f"it {number}") for number in range(20)]
-    _sampler.observe(checks, Settings(duration=0.4, interval=0.05), report=lambda line, _now, _of: told.append(line))
+    _sampler.observe(checks, Settings(duration=0.4, interval=0.05), report=lambda line, *_more: told.append(line))
     assert 1 <= len(told) <= 10, "of 180 answers"
     assert told[-1].startswith("green: it 0 0, ")
