@@ -27,7 +27,7 @@ Entry = Mapping[str, Any]
 # What a gate's entry keeps of the evidence, beside the keys that every gate has.
 _GATE_KEYS = (
     *("type", "unit", "reason", "series", "direction", "target", "warn", "crit", "target_met", "sustained", "weight"),
-    *("no_data", "last", "worst"),
+    *("no_data", "last", "worst", "optional", "tags", "steps", "found"),
 )
 
 _ARTIFACT = re.compile(r"^(.+)-[0-9a-f]{12}$")

@@ -54,6 +54,7 @@ _OUTCOMES = {
 
 _LEVELS = {1: "configuration", 2: "code and configuration", 3: "code, configuration and database"}
 _STAGE_TONES = {"succeeded": "green", "failed": "red", "unfinished": "yellow"}
+_STEP_TONES = {"passed": "green", "failed": "red", "skipped": "calm"}
 
 
 def render_html(report: Mapping[str, Any]) -> str:
@@ -94,6 +95,8 @@ def render_html(report: Mapping[str, Any]) -> str:
         "proof": _proof(report["backup"]),
         "backup_words": _backup_words(report["backup"]),
         "stage_tones": _STAGE_TONES,
+        "step_tones": _STEP_TONES,
+        "flows": [_Lenient(gate) for gate in report["gates"] if gate.get("steps")],
         "watch_headline": watch_headline(report["watch"]) if report.get("watch") else "",
         "preflight_failed": any(not c.get("passed") for block in report["preflight"] for c in block["checks"]),
         "no_charts": "There are no charts: Python's matplotlib was not installed where this report was made.",

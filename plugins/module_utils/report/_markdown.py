@@ -97,10 +97,23 @@ def render_markdown(report: Mapping[str, Any]) -> str:
                 for gate in report["gates"]
             ],
         )
-    lines += _boxes(report)
+    lines += _flows(report["gates"], several) + _boxes(report)
     if report["issues"]:
         lines += ["", "## Worth knowing", "", *(f"- {_cell(issue)}" for issue in report["issues"])]
     return "\n".join(lines) + "\n"
+
+
+def _flows(gates: list[Mapping[str, Any]], several: bool) -> list[str]:
+    """The steps of the flows that did not pass; of the others the gates say enough."""
+    lines: list[str] = []
+    for gate in gates:
+        bad = [step for step in gate.get("steps") or [] if step["outcome"] == "failed"]
+        if not bad or gate["verdict"] == "green":
+            continue
+        where = f" on {_cell(gate.get('host'))}" if several else ""
+        lines += ["", f"Flow {_cell(gate['check'])}{where}:", ""]
+        lines += [f"- {_cell(step['name'])}: {_cell('; '.join(step.get('failures') or []))}" for step in bad]
+    return lines
 
 
 def _boxes(report: Mapping[str, Any]) -> list[str]:

@@ -347,6 +347,24 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if flows %}
+<details class="card" id="flows"{% if flows | rejectattr("verdict", "equalto", "green") | list %} open{% endif %}>
+  <summary>What the flows did</summary>
+  <div class="scroll"><table>
+    <thead><tr><th>Flow</th>{{ host_head() }}<th>Step</th><th>Outcome</th><th class="n">Status</th>
+      <th class="n">Took</th><th>Found</th></tr></thead>
+    <tbody>
+    {% for flow in flows %}{% for step in flow.steps %}
+    <tr><td>{{ flow.check if loop.first else "" }}</td>{{ host_cell(flow.host) }}<td>{{ step.name }}</td>
+      <td>{{ pill(step_tones[step.outcome], step.outcome) }}</td><td class="n">{{ step.status or "" }}</td>
+      <td class="n">{{ "" if step.ms is none else (step.ms / 1000) | seconds }}</td>
+      <td>{{ (step.failures or []) | join("; ") or step.reason or "" }}</td></tr>
+    {% endfor %}{% endfor %}
+    </tbody>
+  </table></div>
+</details>
+{% endif %}
+
 {% if r.stages %}
 <section class="card" id="stages">
   <h2>Every stage</h2>

@@ -57,6 +57,23 @@ _STAGE = _object(
     "One stage on one host, in the order of their starts",
 )
 
+_STEP = _object(
+    "name outcome",
+    {
+        "name": _TEXT,
+        "method": _TEXT,
+        "path": {"description": "As the profile writes it, with its variables in braces", **_TEXT},
+        "outcome": {"enum": ["passed", "failed", "skipped"]},
+        "status": {"description": "Of the last answer; null without one", **_either_null("integer")},
+        "ms": {"description": "Milliseconds that the last answer took", **_MAYBE_SECONDS},
+        "attempts": _COUNT,
+        "statuses": {"description": "Answers by status", "type": "object", "additionalProperties": _COUNT},
+        "failures": {"description": "What was expected and what was found", "type": "array", "items": _TEXT},
+        "reason": {"description": "Why it was skipped", **_TEXT},
+    },
+    "One request of a flow and what came of it",
+)
+
 _GATE = _object(
     "check verdict value threshold samples",
     {
@@ -81,6 +98,10 @@ _GATE = _object(
             "type": "array",
             "items": {"type": "array", "minItems": 2, "prefixItems": [{"type": "number"}]},
         },
+        "optional": {"description": "Whether it could only cost score", "type": "boolean"},
+        "tags": {"type": "array", "items": _TEXT},
+        "steps": {"description": "Of a flow, in order", "type": "array", "items": _STEP},
+        "found": {"description": "What was counted", "type": "object"},
     },
     "One check of a gate on one host, with its evidence",
 )
