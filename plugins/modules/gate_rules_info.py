@@ -17,19 +17,22 @@ description:
   - Where the expression of a rule compares something with a number, the number becomes the limit of the check, so that
     the gate shows the value beside it. Two rules of one name and group that differ in severity and number alone become
     one check with C(warn) and C(crit). Every other expression is kept whole; any series that it yields is a breach.
-  - "A gate differs from Prometheus in two ways, both on the strict side. A warning is yellow at once, without waiting
-    for C(for). And of several series the gate follows the worst, so a breach that wanders from one series to another
-    goes on, where Prometheus counts C(for) for each series by itself."
+  - "A gate differs from Prometheus in three ways, all on the strict side. A warning is yellow at once, without waiting
+    for C(for). C(recover) bridges a gap in a breach that is not red yet, too. And of several series the gate follows
+    the worst, so a breach that wanders from one series to another goes on, where Prometheus counts C(for) for each
+    series by itself."
   - Recording rules are counted and otherwise ignored. Templates in annotations are not evaluated.
 extends_documentation_fragment:
   - sluice.release._attributes.info
   - sluice.release._attributes.action_group
   - sluice.release._attributes.action_plugin
+  - sluice.release._alerts
 requirements:
   - promql-parser
   - PyYAML, for O(path) and O(content)
 notes:
-  - The libraries are on the controller, so let it run there with C(delegate_to=localhost).
+  - The libraries are on the controller, so let it run there with C(delegate_to=localhost). In a profile the lookup
+    P(sluice.release.alert_checks#lookup) is shorter.
 options:
   url:
     description:
@@ -37,62 +40,6 @@ options:
       - Without O(path) and O(content) the rules are those that this server has loaded.
     type: str
     required: true
-  path:
-    description: A file of rules, as C(rule_files) of Prometheus names it, or a C(PrometheusRule) of Kubernetes.
-    type: path
-  content:
-    description: The same as text.
-    type: str
-  headers:
-    description: Headers of the request for the rules. They are shown in logs.
-    type: dict
-    default: {}
-  secret_headers:
-    description: More headers of it, such as C(Authorization), that are never shown. The checks do not carry them.
-    type: dict
-  timeout:
-    description: Seconds that the server may take to tell its rules.
-    type: float
-    default: 10.0
-  validate_certs:
-    description: Whether the certificate of an https URL is verified.
-    type: bool
-    default: true
-  alerts:
-    description: Shell patterns of the names of the alerts that become checks.
-    type: list
-    elements: str
-    default: ['*']
-  groups:
-    description: Shell patterns of the names of their groups.
-    type: list
-    elements: str
-    default: ['*']
-  labels:
-    description: Labels that they must carry, with shell patterns of their values.
-    type: dict
-    default: {}
-  severity_label:
-    description: The label that says how bad an alert is.
-    type: str
-    default: severity
-  severities:
-    description: What each value of this label means, V(crit) or V(warn).
-    type: dict
-    default: {critical: crit, crit: crit, page: crit, error: crit, warning: warn, warn: warn}
-  other_severities:
-    description: What any other value means, or none. V(skip) leaves the rule out, for example a watchdog that always
-      fires.
-    type: str
-    default: skip
-    choices: [crit, warn, skip]
-  empty:
-    description:
-      - The C(empty) of the checks with a limit.
-      - With V(good) a query without result is well, as in Prometheus. With V(no_data) it is missing data.
-    type: str
-    default: good
-    choices: [good, no_data]
 seealso:
   - module: sluice.release.gate_rules
   - module: sluice.release.health_gate
@@ -196,59 +143,18 @@ recording_rules:
   sample: 12
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-from ansible_collections.sluice.release.plugins.module_utils.rules._file import read_file
-from ansible_collections.sluice.release.plugins.module_utils.rules._import import IMPORT_SPEC, Wishes, to_checks
-from ansible_collections.sluice.release.plugins.module_utils.rules._model import Found
-from ansible_collections.sluice.release.plugins.module_utils.rules._server import read_server
-
-
-def found(params: dict[str, Any]) -> Found:
-    """Read the rules from where they are."""
-    if params["content"] is not None:
-        return read_file(params["content"], "the content")
-    if params["path"] is None:
-        return read_server(
-            params["url"],
-            headers={str(name): str(value) for part in ("headers", "secret_headers")
-                     for name, value in (params[part] or {}).items()},
-            timeout=params["timeout"],
-            validate_certs=params["validate_certs"],
-        )  # fmt: skip
-    try:
-        with open(params["path"], encoding="utf-8") as stream:
-            return read_file(stream.read(), params["path"])
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SluiceError(f"read the alerting rules of {params['path']}", cause) from error
-
-
-def inform(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the rules as checks."""
-    from_file = params["path"] is not None or params["content"] is not None
-    require("read alerting rules", {"promql_parser", "yaml"} if from_file else {"promql_parser"})
-    rules = found(params)
-    checks, origins, left_out = to_checks(rules.rules, Wishes.of(params))
-    return {
-        "changed": False,
-        "checks": checks,
-        "origins": origins,
-        "left_out": left_out,
-        "recording_rules": rules.recording,
-    }
+from ansible_collections.sluice.release.plugins.module_utils.rules._import import IMPORT_SPEC
+from ansible_collections.sluice.release.plugins.module_utils.rules._source import imported
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=IMPORT_SPEC, mutually_exclusive=[("path", "content")], supports_check_mode=True
     )
-    run(module, inform)
+    run(module, lambda params: {"changed": False, **imported(params)})
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._model import 
 from ansible_collections.sluice.release.plugins.module_utils.gate._rules import Judge
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, read
 from ansible_collections.sluice.release.plugins.modules import gate_rules, gate_rules_info
+
+ROOT = Path(__file__).parents[2]
 
 STEP = 5
 """Seconds between two samples, and between two evaluations of the rules."""
@@ -159,3 +163,47 @@ def test_rules_that_cannot_be_read(run_module: Any, arguments: dict[str, Any], m
     result = run_module(gate_rules_info.main, url="http://127.0.0.1:9090", **arguments)
     assert result["failed"] is True
     assert result["msg"].startswith(message)
+
+
+def test_a_profile_names_the_alerts_of_a_file(tmp_path: Path) -> None:
+    """The lookup under the real Ansible: rules with templates in them, a bad file, and no server at all."""
+    rule = {"alert": "high {{ x }}", "expr": "a > 5", "for": "5m", "labels": {"severity": "page"}}
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
+    (tmp_path / "bad.yml").write_text("groups: 5")
+    (tmp_path / "ansible.cfg").touch()
+    lookup = "query('sluice.release.alert_checks', {})"
+    calls = {
+        "good": "'http://h', path=playbook_dir ~ '/alerts.yml'",
+        "bad": "'http://h', path=playbook_dir ~ '/bad.yml'",
+        "nowhere": "path=playbook_dir ~ '/alerts.yml'",
+        "both": "'http://h', path=playbook_dir ~ '/alerts.yml', content='groups: []'",
+        "other": "'http://h', path=playbook_dir ~ '/alerts.yml', alerts=['B*']",
+    }
+    tasks = [
+        {
+            "block": [{"ansible.builtin.set_fact": {name: f"{{{{ {lookup.format(arguments)} }}}}"}}],
+            "rescue": [{"ansible.builtin.set_fact": {name: "{{ ansible_failed_result.msg }}"}}],
+        }
+        for name, arguments in calls.items()
+    ]
+    keep = {name: f"{{{{ {name} }}}}" for name in calls}
+    tasks.append({"ansible.builtin.copy": {"content": keep, "dest": f"{tmp_path}/found.json", "mode": "0600"}})  # type: ignore[dict-item]
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "play.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_CONFIG": "ansible.cfg"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    check = {"type": "promql", "url": "http://h", "query": "a", "direction": "above", "crit": 5.0, "sustained": 300.0}
+    assert found["good"] == [{"name": "high {{ x }}", **check, "inclusive": False, "empty": "good"}]
+    assert f"Cannot read the alerting rules of {tmp_path}/bad.yml: line 1: groups must be a list." in found["bad"]
+    assert "Cannot read alerting rules: 0 addresses of servers were given." in found["nowhere"]
+    assert "Cannot read alerting rules: both path and content were given." in found["both"]
+    assert found["other"] == []
