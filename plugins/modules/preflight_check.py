@@ -67,12 +67,18 @@ options:
             O(checks[].path), shows no more type errors than O(checks[].budget).
           - V(audit) passes when the JSON of C(npm audit --json) or C(trivy --format json), printed by
             O(checks[].argv) or in the file O(checks[].path), has nothing above O(checks[].max_cvss). An advisory
-            without a score counts as the worst that its severity stands for.
+            without a score counts as the worst that its severity stands for, and so do the secrets and
+            misconfigurations that Trivy finds.
           - V(certificate) passes when the server of each of O(checks[].domains) shows a certificate for that name
             that is trusted and good for more than O(checks[].min_days).
           - V(alert_rules) passes when the Prometheus at O(checks[].url), or what has its interface, holds all
             O(checks[].rules).
+          - V(http) passes when O(checks[].url) answers with one of O(checks[].statuses), within
+            O(checks[].max_latency_ms), and its body matches O(checks[].match), as far as these are given. Of the URL
+            only the host is shown.
           - V(contacts) passes when O(checks[].people) names somebody for each of O(checks[].required).
+          - V(attestations) passes when somebody has vouched for each of O(checks[].required) in O(checks[].attested),
+            not longer than O(checks[].max_age_days) ago.
         type: str
         required: true
         choices:
@@ -92,7 +98,9 @@ options:
           - audit
           - certificate
           - alert_rules
+          - http
           - contacts
+          - attestations
       name:
         description: Name of the check, for messages and waivers. By default its type.
         type: str
@@ -103,7 +111,8 @@ options:
           - By default that of its type, which is V(database) for V(postgres), V(redis) for V(redis), V(filesystem) for
             V(disk), V(file) and V(writable), V(notification) for V(mail), V(code) for V(git), V(package_version),
             V(coverage) and V(type_errors), V(security) for V(audit) and V(certificate), V(monitoring) for
-            V(alert_rules), V(people) for V(contacts), and V(environment) for the others.
+            V(alert_rules) and V(http), V(people) for V(contacts) and V(attestations), and V(environment) for the
+            others.
         type: str
       optional:
         description: Whether a failure only lowers the score.
@@ -127,7 +136,8 @@ options:
         description: Days for which a pass is kept, 7 unless told otherwise.
         type: float
       required:
-        description: Names of variables, for V(variables), or roles of people, for V(contacts).
+        description: Names of variables, for V(variables), roles of people, for V(contacts), or items, for
+          V(attestations).
         type: list
         elements: str
       expected:
@@ -154,7 +164,8 @@ options:
         description: Regular expression whose last group is the version in the output, for V(command).
         type: str
       match:
-        description: Regular expression for lines of the output, warnings for example, for V(command).
+        description: Regular expression for lines of the output, warnings for example, for V(command). One that the
+          answer must match, for V(http).
         type: str
       max_matches:
         description: How many lines may match O(checks[].match), none unless told otherwise, for V(command).
@@ -184,10 +195,11 @@ options:
         description: Name of the PM2 process that may hold the port, for V(port).
         type: str
       url:
-        description: URL with user and password, for V(postgres) and V(redis), or of the server, for V(alert_rules).
+        description: URL with user and password, for V(postgres) and V(redis), or of the server, for V(alert_rules)
+          and V(http).
         type: str
       max_latency_ms:
-        description: Longest time that the answer may take, for V(postgres) and V(redis). Without it, any.
+        description: Longest time that the answer may take, for V(postgres), V(redis) and V(http). Without it, any.
         type: float
       max_memory_mb:
         description: Most memory in MB (1024 * 1024 bytes) that the server may use, for V(redis).
@@ -276,8 +288,12 @@ options:
         description: Days that must be exceeded, 30 unless told otherwise, for V(certificate).
         type: float
       secret_headers:
-        description: Headers of the requests that may hold secrets, for V(alert_rules).
+        description: Headers of the requests that may hold secrets, for V(alert_rules) and V(http).
         type: dict
+      statuses:
+        description: Statuses that are as they must be, V(200) unless told otherwise, for V(http).
+        type: list
+        elements: int
       rules:
         description: Alerting rules that must be there, for V(alert_rules).
         type: list
@@ -306,6 +322,13 @@ options:
         description: What must be known of each person, V(name) unless told otherwise, for V(contacts).
         type: list
         elements: str
+      attested:
+        description: What has been vouched for, by item, for V(attestations). Each is a dictionary with C(by), the
+          person, C(on), the day as in V(2026-11-22), and what else is worth keeping, a link for example.
+        type: dict
+      max_age_days:
+        description: Days after which somebody has to vouch anew, for V(attestations). Without it, never.
+        type: float
   group_weights:
     description: Weight of groups in RV(score), 1 for each that is not named.
     type: dict
@@ -443,6 +466,12 @@ EXAMPLES = r"""
         required: [deployment_lead, backend_lead]
         fields: [name, phone]
         people: "{{ contacts }}"
+      - type: attestations
+        required: [owasp review, secrets rotated]
+        max_age_days: 90
+        attested:
+          owasp review: {by: Ada Lovelace, on: 2026-11-02, link: "https://wiki.example.com/owasp"}
+          secrets rotated: {by: Grace Hopper, on: 2026-10-20}
 """
 
 RETURN = r"""

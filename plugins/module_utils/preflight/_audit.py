@@ -103,6 +103,13 @@ def _trivy(results: list[Any]) -> Iterator[Advisory]:
                 str(weakness.get("Severity") or "unknown").lower(),
                 max(scores) if scores else None,
             )
+        # What its other scanners find has a severity and no score.
+        for other in (*(result.get("Secrets") or []), *(result.get("Misconfigurations") or [])):
+            if other.get("Status", "FAIL") == "FAIL":
+                name = str(other.get("RuleID") or other.get("ID") or "")
+                yield Advisory(
+                    str(result.get("Target") or ""), name, str(other.get("Severity") or "unknown").lower(), None
+                )
 
 
 def judge(advisories: list[Advisory], most: float, absent: list[str]) -> Finding:

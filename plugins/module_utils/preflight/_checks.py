@@ -16,6 +16,7 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _alert_rules,
+    _attestations,
     _audit,
     _cache,
     _certificate,
@@ -26,6 +27,7 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _file,
     _gates,
     _git,
+    _http,
     _mail,
     _package_version,
     _port,
@@ -56,7 +58,9 @@ KINDS: dict[str, Kind] = {
     "audit": _audit.KIND,
     "certificate": _certificate.KIND,
     "alert_rules": _alert_rules.KIND,
+    "http": _http.KIND,
     "contacts": _contacts.KIND,
+    "attestations": _attestations.KIND,
 }
 
 # Seconds on top of twice a check's own timeout, for connecting and ending.

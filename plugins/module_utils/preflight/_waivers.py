@@ -20,11 +20,17 @@ SPEC: dict[str, Any] = {
 }
 
 
+def day_of(text: str) -> date:
+    """The day of `2026-12-31`. ValueError when it is none."""
+    # Newer versions of Python read other spellings as well.
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise ValueError
+    return date.fromisoformat(text)
+
+
 def last_day(waiver: Mapping[str, Any]) -> date:
     """The last day of a waiver. ValueError when its end is no date."""
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", waiver["until"]):
-        raise ValueError
-    return date.fromisoformat(waiver["until"])
+    return day_of(waiver["until"])
 
 
 def today() -> date:

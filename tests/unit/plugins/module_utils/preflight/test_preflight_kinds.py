@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc
+from ansible_collections.sluice.release.plugins.module_utils._http import Response
 from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _alert_rules,
+    _attestations,
     _certificate,
     _contacts,
     _git,
+    _http,
     _mail,
     _package_version,
 )
@@ -292,3 +296,62 @@ def test_contacts(people: dict[str, Any], fields: list[str], passed: bool, messa
     assert (finding.passed, finding.message) == (passed, message)
     asked = check(type="contacts", people=people, required=["lead", "dba"], fields=fields)
     assert _contacts.look(asked) == finding
+
+
+@pytest.mark.parametrize(
+    ("attested", "most", "fault"),
+    [
+        ({"by": "Ada", "on": "2026-11-01"}, None, None),
+        ({"by": "Ada", "on": "2026-11-01"}, 21, None),
+        ({"by": "Ada", "on": "2026-10-31"}, 21, "2026-10-31 is 22 days ago, at most 21 may be"),
+        ({"by": "Ada", "on": "2026-11-23"}, None, None),
+        ({"by": "Ada", "on": "2026-12-24"}, None, "2026-12-24 is yet to come"),
+        ({"by": "Ada", "on": "last week"}, None, "it does not say on which day"),
+        ({"by": "Ada"}, None, "it does not say on which day"),
+        ({"by": " ", "on": "2026-11-01"}, None, "it does not say by whom"),
+        ("Ada", None, "it does not say by whom"),
+        ({}, None, "nobody has vouched for it"),
+        (None, None, "nobody has vouched for it"),
+    ],
+)
+def test_attestation(attested: Any, most: float | None, fault: str | None) -> None:
+    assert _attestations.fault(attested, date(2026, 11, 22), most) == fault
+    finding = _attestations.judge({"owasp review": attested}, ["owasp review"], date(2026, 11, 22), most)
+    assert finding.passed is (fault is None)
+    assert finding.message == (f"owasp review: {fault}" if fault else "1 of 1 items are vouched for by Ada")
+
+
+# --- what answers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "match", "passed", "message"),
+    [
+        (Response(200, {}, b"database: ok", 0.05), None, True, "grafana answered with status 200 in 50 ms"),
+        (Response(200, {}, b"database: ok", 0.05), "ok$", True, "grafana answered with status 200 in 50 ms"),
+        (Response(200, {}, b"database: ok", 0.05), "failed", False, "the answer of grafana does not match failed"),
+        (Response(503, {}, b"", 0.05), None, False, "grafana answered with status 503"),
+        (Response(200, {}, b"", 1.5), None, False, "grafana took 1500 ms, at most 1000 ms are allowed"),
+        (Response(0, {}, b"", 0.0, "connection refused", "refused"), None, False,
+         "grafana does not answer: connection refused"),
+    ],
+)  # fmt: skip
+def test_http(answer: Response, match: str | None, passed: bool, message: str) -> None:
+    finding = _http.judge("grafana", answer, [200], match, 1000)
+    assert (finding.passed, finding.message) == (passed, message)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"url": "http://u:geheim@127.0.0.1:1/geheim?key=geheim"}, "127.0.0.1:1 does not answer: connection refused"),
+        ({"url": "geheim"}, "its url does not answer: its URL cannot be used "),
+        ({"url": "http://[geheim"}, "its url cannot be read"),
+        ({"url": "http://127.0.0.1:1", "match": "*"}, "its match is no regular expression (nothing to repeat "),
+    ],
+)
+def test_http_that_cannot_be_asked(given: dict[str, str], message: str) -> None:
+    finding = _http.look(check(type="http", **given))
+    assert not finding.passed
+    assert finding.message.startswith(message)
+    assert "geheim" not in str(finding)

@@ -239,6 +239,12 @@ NPM6 = {"advisories": {"788": {"module_name": "js-yaml", "severity": "high", "ti
          "1 advisory is known, none above CVSS 7"),
         (trivy(weakness("UNKNOWN")), False, "1 advisory is too grave: libx (CVE-1, unknown, without a CVSS score)"),
         (trivy(weakness("MEDIUM")), True, "1 advisory is known, none above CVSS 7"),
+        ({"SchemaVersion": 2, "Results": [{"Target": ".env", "Secrets": [
+            {"RuleID": "aws-key", "Severity": "CRITICAL"}]}]},
+         False, "1 advisory is too grave: .env (aws-key, critical, without a CVSS score)"),
+        ({"SchemaVersion": 2, "Results": [{"Target": "k8s", "Misconfigurations": [
+            {"ID": "KSV011", "Severity": "HIGH", "Status": "PASS"}, {"ID": "KSV012", "Severity": "LOW"}]}]},
+         True, "1 advisory is known, none above CVSS 7"),
     ],
 )  # fmt: skip
 def test_audit(report: dict[str, Any], passed: bool, message: str) -> None:
