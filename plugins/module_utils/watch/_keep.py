@@ -195,7 +195,11 @@ def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], default: str, 
     data = _tick.tick(watch, book.now, params["measured"], params["processes"], due)
     if data is not None:
         after = replace(watch, entries=(*watch.entries, {"data": data}))
-        book.note({**data, "windows_now": _words.standing(after, watch.seconds(book.now))})
+        windows = _words.standing(after, watch.seconds(book.now))
+        done = {str(seen["window"]) for seen in data["windows"]}
+        over = {w["window"]: w["verdict"] for w in windows if w["state"] == "over" and w["window"] in done}
+        data = {**data, "over": over, "windows_now": windows}
+        book.note(data)
         watch = _record.find(book.entries, watch.release) or watch
     now = watch.seconds(book.now)
     if all(one.over for one in watch.places(now)):

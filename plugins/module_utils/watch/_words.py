@@ -101,9 +101,10 @@ def line(
     """
     parts = []
     if data is not None:
-        parts += [
-            f"{seen['window']}: tick {seen['number']} of {seen['of']} {seen['verdict']}" for seen in data["windows"]
-        ]
+        over = data.get("over") or {}
+        for seen in data["windows"]:
+            whole = f", and the window is over, {over[seen['window']]}" if seen["window"] in over else ""
+            parts.append(f"{seen['window']}: tick {seen['number']} of {seen['of']} {seen['verdict']}{whole}")
         texts = [str(finding["text"]) for finding in data["findings"]]
         parts += [f"{data['verdict']}: {'; '.join(texts)}"] if texts else []
     elif not is_due:

@@ -125,13 +125,14 @@ def test_a_watch_from_its_opening_to_its_end(host: Host) -> None:
     for at, line in [
         (62, "3 min: tick 1 of 3 green; next tick at 2026-01-01 00:02:00 UTC"),
         (121, "3 min: tick 2 of 3 green; next tick at 2026-01-01 00:03:00 UTC"),
-        (180, "3 min: tick 3 of 3 green; next tick at 2026-01-01 00:10:00 UTC"),
+        (180, "3 min: tick 3 of 3 green, and the window is over, green; next tick at 2026-01-01 00:10:00 UTC"),
         (601, "20 min: tick 1 of 2 green; next tick at 2026-01-01 00:20:00 UTC"),
     ]:
         ticked = host.tick(at)
         assert (ticked["line"], ticked["verdict"], ticked["over"]) == (line, "green", False)
     last = host.tick(1203)
-    assert (last["line"], last["over"]) == ("20 min: tick 2 of 2 green; the watch is over, passed", True)
+    assert last["line"] == "20 min: tick 2 of 2 green, and the window is over, green; the watch is over, passed"
+    assert last["over"]
     assert [(one["release"], one["outcome"]) for one in last["watches"]] == [(R1, "passed")]
     again = host.tick(5000)
     assert (again["changed"], again["state"], again["over"]) == (False, "over", True)
@@ -361,4 +362,5 @@ def test_the_calendar_for_whatever_starts_the_ticks(host: Host) -> None:
 def test_windows_that_overlap_are_due_together(host: Host) -> None:
     host.deploy([{"name": "a", "until": 120, "every": 60}, {"name": "b", "until": 120, "every": 120, "from": 0}])
     assert host.tick(60)["line"].startswith("a: tick 1 of 2 green; next")
-    assert host.tick(120)["line"].startswith("a: tick 2 of 2 green; b: tick 1 of 1 green; the watch is over")
+    over = "and the window is over, green"
+    assert host.tick(120)["line"].startswith(f"a: tick 2 of 2 green, {over}; b: tick 1 of 1 green, {over}; the watch")
