@@ -51,7 +51,16 @@ def test_parse_takes_only_what_is_asked_for() -> None:
     assert parse(PAGE, ["http_requests"]) == parse(PAGE, [REQUESTS])
 
 
-@pytest.mark.parametrize("text", ['m{a="b" 1', "m one", 'm{a=b"} 1'])
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("m 5", 5), ("  m\t5 ", 5), ("m 5 1700000000000", 5), ("m{} 5\r", 5), ("m -1.5e3", -1500),
+     ("m +Inf", float("inf")), ('m{a="b c"} 5', 5), ('m {a="}"} 5', 5)],
+)  # fmt: skip
+def test_parse_reads_what_the_format_allows(line: str, value: float) -> None:
+    assert list(parse(f"# HELP m Not m 7\nmore_m 7\n{line}\nmm 7\n", ["m"]).values()) == [value]
+
+
+@pytest.mark.parametrize("text", ['m{a="b" 1', "m one", 'm{a=b"} 1', "m 1 2 3", 'm{a="b"}', "m "])
 def test_parse_says_when_a_line_is_malformed(text: str) -> None:
     with pytest.raises(UnreadableError):
         parse(text, ["m"])
