@@ -378,6 +378,40 @@ options:
       crit:
         description: A breach at or past it.
         type: float
+      baseline:
+        description:
+          - A limit that comes from what was usual before the release, instead of a fixed one. It is
+            O(checks[].baseline.factor) times the mean or O(checks[].baseline.deviations) standard deviations away from
+            it, whichever is further.
+          - See O(sluice.release.health_gate#module:baseline) and O(sluice.release.health_gate#module:take_baseline).
+        type: dict
+        suboptions:
+          limit:
+            description: Which limit it is.
+            type: str
+            default: crit
+            choices: [warn, crit]
+          factor:
+            description: At least 1. For a direction of V(below) the mean is divided by it.
+            type: float
+            default: 2.0
+          deviations:
+            description: At least 0.
+            type: float
+            default: 3.0
+          floor:
+            description: The limit is never closer to the good side than this.
+            type: float
+          min_samples:
+            description: Samples that the baseline must have.
+            type: int
+            default: 10
+          on_missing:
+            description: What a check without a baseline means. V(fail) refuses the gate, V(ignore) leaves the limit
+              out.
+            type: str
+            default: fail
+            choices: [fail, ignore]
       inclusive:
         description: Whether a value exactly at O(checks[].crit) or O(checks[].warn) is past it. By default it is past
           O(checks[].crit) and not past O(checks[].warn). Alerting rules of Prometheus may say either.

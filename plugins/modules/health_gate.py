@@ -30,8 +30,8 @@ description:
     that a breach without data that decides it stays V(pending). With O(duration=0) there is one look and no such
     extension, so a breach with O(checks[].sustained) above 0 is reported as V(pending).
   - Requests go straight to the host of each URL, never through a proxy of the environment. An answer is read up to 8
-    MB; a larger one is no data. Redirects are not followed. Checks of type V(prometheus) and V(json) with equal
-    requests share one.
+    MB; a larger one is no data. Redirects are not followed. Checks of types V(prometheus), V(promql) and
+    V(json) with equal requests share one.
 extends_documentation_fragment:
   - sluice.release._attributes.info
   - sluice.release._attributes.action_group
@@ -342,11 +342,25 @@ gates:
       type: raw
       returned: always
     statistics:
-      description: RV(gates[].statistics.samples), RV(gates[].statistics.mean) and RV(gates[].statistics.deviation) of
-        the judged values; of a state there are none.
+      description: Of the judged values; of a state there are none.
       type: dict
       returned: always
-      sample: {samples: 61, mean: 0.31, deviation: 0.12}
+      contains:
+        samples:
+          description: How many there are.
+          type: int
+          returned: always
+          sample: 61
+        mean:
+          description: Their mean.
+          type: float
+          returned: always
+          sample: 0.31
+        deviation:
+          description: Their standard deviation, 0 with fewer than two.
+          type: float
+          returned: always
+          sample: 0.12
     series:
       description:
         - All samples, those of the grace included, as pairs of seconds and value; null where there was no data.
