@@ -242,8 +242,9 @@ class FlowRun:
 
 def _needs(flow: Flow, step: Step) -> set[str]:
     """The variables that a step, or what is expected of it, asks for."""
-    parts = (step.path, step.headers, step.secret_headers, step.body, step.expect, flow.headers, flow.secret_headers)
-    return set().union(*map(names_in, parts))
+    sent = (step.path, step.headers, step.secret_headers, step.body, flow.headers, flow.secret_headers)
+    looked_for = (step.expect, [capture.expression for capture in step.captures])
+    return set().union(*map(names_in, sent + looked_for))
 
 
 def _count_findings(step: Step, statuses: Counter[str]) -> list[Finding]:
