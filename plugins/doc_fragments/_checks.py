@@ -74,7 +74,8 @@ options:
           - For V(redis), which needs it, V(connected), V(authentication) (that it refuses whoever brings no password)
             and V(replication_link) are right or wrong and need no limit. V(role) needs O(checks[].expect).
             V(latency_ms) is the time of a PING, V(used_memory_pct) a share of its C(maxmemory), V(hit_ratio_pct) the
-            share of reads within O(checks[].window) that found their key. V(evicted_keys) and
+            share of reads within O(checks[].window) that found their key, looks at O(checks[].keys) among them.
+            V(evicted_keys) and
             V(rejected_connections) are their growth since the gate began or its grace ended. V(used_memory_bytes),
             V(connected_clients), V(blocked_clients), V(connected_replicas), V(replication_lag_seconds) and
             V(replication_lag_bytes) are as the server tells. V(keys_count), V(keys_without_ttl),

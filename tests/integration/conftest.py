@@ -197,9 +197,16 @@ def older_postgres(lack: Lack) -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """URL, with password, of a Valkey that keeps nothing on disk."""
+@dataclass(frozen=True)
+class Valkey:
+    """A running Valkey that asks for a password."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def _running_valkey() -> Iterator[Valkey]:
     home = _service_dir("sluice-valkey-")
     log = home / "server.log"
     password = secrets.token_hex(12)
@@ -221,10 +228,24 @@ def redis_url() -> Iterator[str]:
                 client.ping()
 
         _await("Valkey", ping, process, log)
-        yield url
+        yield Valkey(url, process.pid)
     finally:
         _stop(process, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL, with password, of a Valkey that keeps nothing on disk."""
+    with _running_valkey() as server:
+        yield server.url
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """The same for one test alone, which may stop or kill it (`.pid`)."""
+    with _running_valkey() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -213,7 +213,7 @@ class Judge:
         return GREEN, self._calm()
 
     def _fault(self, sample: Sample) -> str:
-        if sample.note:
+        if sample.note and (sample.value is None or self.check.is_state):
             return sample.note
         return f"{show(sample.value, self.check.unit)}, {self._limit_text()}"
 
@@ -251,7 +251,8 @@ class Judge:
         text = f"{self.check.name} {what} {when}"
         if over and not breach.red:
             text += " and recovered"
-        return f"{text}: {breach.sample.note}" if breach.kind == "no_data" and breach.sample.note else text
+        note = breach.sample.note if breach.kind == "no_data" or not self.check.is_state else ""
+        return f"{text}: {note}" if note else text
 
     def _warning(self, worst: Sample) -> str:
         unit = self.check.unit
@@ -259,7 +260,8 @@ class Judge:
         side = _side(self.limits.direction, word == "warning" and self.limits.at_warn)
         text = f"{self.check.name} was {show(worst.value, unit)}, {word} {side} {show(limit, unit)}"
         last = self._last.value if self._last else None
-        return f"{text}, in {self._yellow} of {self.with_data} samples; the last was {show(last, unit)}"
+        text += f", in {self._yellow} of {self.with_data} samples; the last was {show(last, unit)}"
+        return f"{text}: {worst.note}" if worst.note else text
 
     def _passed(self, sample: Sample) -> tuple[float | None, str]:
         limits = self.limits

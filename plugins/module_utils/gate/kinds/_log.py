@@ -44,6 +44,9 @@ _SHOWN = 120
 # Bytes that journalctl may write at one look.
 _MAX_OUTPUT = 64 * 1024 * 1024
 
+# How journalctl tells where it has ended.
+_CURSOR = "-- cursor: "
+
 # What journalctl says when it does not see the journal, though it ends well.
 _UNREADABLE = ("insufficient permissions", "not seeing messages", "No journal files")
 
@@ -167,36 +170,42 @@ class _Journal(_Place):
         self._since: list[str] = []
         if self.kept is not None and self._cursor is None:
             raise LostError(f"{log.position_file} holds no position of the journal")
-        self._begun = self._cursor is not None
+        self._begun = False
 
     def read(self, take: Callable[[str], None], deadline: float) -> int:
         if not self._begun:
             self._begin(deadline)
             self._begun = True
-            if self.log.since == "begin":
-                return 0
         after = [f"--after-cursor={self._cursor}"] if self._cursor else self._since
         words = ["--output=json", "--output-fields=MESSAGE", f"--unit={self.log.unit}", *after]
         if self.log.priority:
             words.append(f"--priority={self.log.priority}")
-        for entry in self._ask(words, deadline):
-            self._cursor = str(entry["__CURSOR"])
-            for line in message_of(entry).splitlines() or [""]:
-                take(line)
+        for line in self._ask(words, deadline).splitlines():
+            try:
+                entry = json.loads(line)
+                self._cursor = str(entry["__CURSOR"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise LostError("journalctl wrote something that is no entry") from error
+            for text in message_of(entry).splitlines() or [""]:
+                take(text)
         return 0
 
     def _begin(self, deadline: float) -> None:
-        """Find where the journal ends, whoever wrote that last, or where this boot begins."""
+        """Make sure that the journal may be read, and find where to begin: after the last entry, whosever that is."""
+        begun = time.time()
+        # With JSON journalctl keeps to itself that it sees no journal.
+        told = self._ask(["--lines=1", "--show-cursor"], deadline)
+        if self._cursor is not None:
+            return
+        last = next((line for line in told.splitlines() if line.startswith(_CURSOR)), None)
         if self.log.since == "start":
             self._since = ["--boot"]
-            return
-        begun = time.time()
-        words = ["--output=json", "--output-fields=MESSAGE", "--lines=1"]
-        last = self._ask(words, deadline)
-        self._cursor = str(last[-1]["__CURSOR"]) if last else None
-        self._since = [f"--since=@{begun:.0f}"]
+        elif last is not None:
+            self._cursor = last[len(_CURSOR) :].strip()
+        else:
+            self._since = [f"--since=@{begun:.0f}"]
 
-    def _ask(self, words: list[str], deadline: float) -> list[Mapping[str, Any]]:
+    def _ask(self, words: list[str], deadline: float) -> str:
         runner = SubprocessRunner(max_output=_MAX_OUTPUT)
         try:
             done = runner(
@@ -210,10 +219,7 @@ class _Journal(_Place):
         # To somebody who may not read it the journal is empty, which is not the same as a journal without errors.
         if done.rc != 0 or any(words in done.stderr for words in _UNREADABLE):
             raise LostError(f"journalctl says: {said or f'status {done.rc}'}")
-        try:
-            return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        except ValueError as error:
-            raise LostError("journalctl wrote something that is no JSON") from error
+        return done.stdout
 
     def position(self) -> Any:
         return self._cursor

@@ -206,8 +206,12 @@ class Look:
             if time.monotonic() > deadline:
                 raise NotFoundError(f"looking through all keys takes longer than {self.timeout:g} s")
         names = sorted(found)
+        answers = self._all(client, "pttl", names)
+        refused = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if refused:
+            raise NotFoundError(self._describe(refused))
         # A key that has gone in the meantime has a time to live of -2.
-        ttls = {name: ttl for name, ttl in zip(names, self._all(client, "pttl", names)) if ttl != -2}
+        ttls = {name: ttl for name, ttl in zip(names, answers) if ttl != -2}
         lives = [ttl / 1000 for ttl in ttls.values() if ttl >= 0]
         oldest, fault = self._oldest(client, sorted(ttls)) if "ages" in self.subjects else (None, "")
         return Keys(len(ttls), len(ttls) - len(lives), min(lives, default=None), oldest, fault)
