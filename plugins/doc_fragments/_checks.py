@@ -327,8 +327,8 @@ options:
       series:
         description:
           - For V(promql). What is made of several series.
-          - V(worst) is the value furthest on the bad side. A breach goes on as long as any series is past the limit,
-            be it a different one each time.
+          - V(worst) is the value furthest on the bad side; series that are NaN do not count beside others. A breach
+            goes on as long as any series is past the limit, be it a different one each time.
           - V(sum) is their sum, and V(count) how many there are, 0 for none.
         type: str
         default: worst

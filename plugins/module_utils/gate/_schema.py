@@ -147,7 +147,7 @@ def _limit_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     kind = KINDS[raw["type"]]
     if kind.state(raw) is not None or raw["expect"] is not None:
         what = "expect" if raw["expect"] is not None else kind.stated_by
-        given.update({"baseline": raw["baseline"]} if raw["baseline"] else {})
+        given.update({name: raw[name] for name in ("baseline", "inclusive") if raw[name] is not None})
         if given:
             yield f"{', '.join(given)} cannot go with {what}, which knows only right and wrong"
         return

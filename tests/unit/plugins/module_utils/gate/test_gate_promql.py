@@ -164,6 +164,7 @@ def test_a_value_at_its_limit(inclusive: bool | None, value: float, verdict: str
         ({"expect": "1"}, "expect is 1, it can only be empty"),
         ({"expect": "empty", "series": "sum"}, "series and empty cannot go with expect"),
         ({"expect": "empty", "crit": 5}, "crit cannot go with expect"),
+        ({"expect": "empty", "inclusive": True}, "inclusive cannot go with expect"),
         ({"series": "count", "crit": 1, "empty": "good"}, "empty cannot go with series=count"),
         ({"method": "POST", "crit": 1}, "method does not belong to type promql"),
         ({"direction": "equals", "crit": 1, "inclusive": True}, "inclusive cannot go with direction=equals"),
