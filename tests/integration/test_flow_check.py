@@ -118,6 +118,15 @@ class Application(ThreadingHTTPServer):
         self.released.wait(10)
         return as_json(200, {})
 
+    def page_big(self, _request: Any, _body: bytes, _rest: str, _query: str) -> Answer:
+        return 200, {}, b"x" * 10_000_000
+
+    def page_drip(self, request: BaseHTTPRequestHandler, _body: bytes, _rest: str, _query: str) -> Answer:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.released.wait(0.05):
+            request.wfile.write(b"X-More: to come\r\n")
+        return as_json(200, {})
+
     def page_text(self, _request: Any, _body: bytes, _rest: str, _query: str) -> Answer:
         return 200, {"Content-Type": "application/json"}, b'{"user": "pro'
 
@@ -292,6 +301,9 @@ def test_a_flow_that_fails_still_cleans_up_and_says_what_it_found(run: Run, app:
     ("step", "found"),
     [
         ({"path": "/hang", "timeout": 0.3}, "expected status 2xx, found no answer: no answer within 0.3 s"),
+        ({"path": "/drip", "timeout": 0.3}, "expected status 2xx, found no answer: no answer within 0.3 s"),
+        ({"path": "/big"}, "found no answer: its answer is larger than 8 MB"),
+        ({"path": "http://127.0.0.1:1/"}, "found no answer: connection refused"),
         ({"path": "/text", "expect": {"json": [{"query": "user"}]}}, "found a body that is no JSON"),
         ({"path": "/circle/a", "follow": True}, "found it redirects in a circle, to /circle/a"),
         ({"path": "/far", "follow": True}, "found it redirects more than 5 times"),
