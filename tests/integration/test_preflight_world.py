@@ -393,6 +393,12 @@ verify_checks:
     type: http
     url: "{{ app_url }}/"
     unexpected: 1
+watch_windows:
+  - name: hour
+    until: 3600
+    every: 60
+    checks:
+      - {name: growth, type: prometheus, url: "{{ app_url }}", metric: errors_total, aggregate: rate, crit: 5}
 """
 
 
@@ -415,6 +421,7 @@ def test_a_gate_that_can_never_be_judged_is_refused_with_its_line(tmp_path: Path
         f"without a query ({profile}:12): it has no query (JMESPath)",
         f"contradiction ({profile}:19): target 9 lies past crit 5",
         f"verify_checks, smoke ({profile}:21): it has no option unexpected",
+        f"hour, growth ({profile}:30): a rate needs two looks; set duration",
     ):
         assert problem in done.stdout
     assert "good (" not in done.stdout
