@@ -117,12 +117,16 @@ def find(entries: Sequence[Entry], release: str) -> Optional[Watch]:
 
 
 def unfinished(entries: Sequence[Entry]) -> list[str]:
-    """Return the releases whose watch was opened and has not ended, oldest first."""
+    """Return the releases whose watch was opened and has not ended, oldest first.
+
+    Only those that have succeeded: a deploy that changed nothing, or was taken back, left nothing to watch.
+    """
     state: dict[str, bool] = {}
+    kept = {entry["release"] for entry in entries if entry["event"] == "closed" and entry["outcome"] == "succeeded"}
     for entry in entries:
         if _is_note(entry) and entry["data"]["event"] in (OPENED, ENDED):
             state[str(entry["data"]["release"])] = entry["data"]["event"] == OPENED
-    return [release for release, goes_on in state.items() if goes_on]
+    return [release for release, goes_on in state.items() if goes_on and release in kept]
 
 
 def switched(entries: Iterable[Entry], release: str) -> Optional[str]:

@@ -257,14 +257,18 @@ def test_another_release_supersedes_it(host: Host) -> None:
     assert host.tick(180)["line"] == "nothing is watched"
 
 
-def test_a_deploy_that_was_taken_back_does_not(host: Host) -> None:
+@pytest.mark.parametrize("outcome", ["rolled_back", "unchanged"])
+def test_a_deploy_that_did_not_stay_does_not(host: Host, outcome: str) -> None:
     host.deploy()
     release = "20260101T000030Z-1.2.0"
     host.call(release_journal, state="opened", release=release, data={"kind": "deploy", "version": "1.2.0"})
     host.call(release_journal, state="entered", release=release, stage="switch", data={"artifact": {"id": "1.2.0-abc"}})
+    host.watch("opened", release=release, windows=WINDOWS)
     restored = {"release": R1, **TARGET}
-    host.call(release_journal, state="closed", release=release, outcome="rolled_back", data={"restored": restored})
-    assert host.tick(60)["line"].startswith("3 min: tick 1 of 3 green")
+    host.call(release_journal, state="closed", release=release, outcome=outcome, data={"restored": restored})
+    tick = host.tick(60)
+    assert (tick["watches"], tick["release"]) == ([], R1)
+    assert tick["line"].startswith("3 min: tick 1 of 3 green")
 
 
 def test_red_is_a_reason_to_go_back(host: Host) -> None:
