@@ -56,13 +56,13 @@ def split(expression: str) -> Split | Whole:
     if kind == "ParenExpr":
         return Whole(_unwrapped(expression), "it is in parentheses as a whole")
     if kind != "BinaryExpr":
-        return Whole(expression, "it is no comparison")
+        return Whole(expression, "it is no comparison with a number")
     if tree.modifier is not None and tree.modifier.return_bool:
         return Whole(expression, "its comparison is a bool, so that every series is returned")
     for left, operator, right in _comparisons(expression):
         if _same(parse(left), tree.lhs) and _same(parse(right), tree.rhs):
             return _split(expression, tree, left, operator, right)
-    return Whole(expression, "it is no comparison")
+    return Whole(expression, "it is no comparison with a number")
 
 
 def _split(expression: str, tree: Any, left: str, operator: str, right: str) -> Split | Whole:

@@ -153,7 +153,7 @@ def test_where_a_check_comes_from() -> None:
         "summary": "{{ $value }} is much",
         "whole": "",
     }
-    assert (origins[1]["summary"], origins[1]["whole"]) == ("Look at b", "it is no comparison")
+    assert (origins[1]["summary"], origins[1]["whole"]) == ("Look at b", "it is no comparison with a number")
 
 
 # --- Checks as rules
