@@ -469,6 +469,11 @@ options:
       unit:
         description: Unit for messages. By default ms, % or /s where the measure implies it.
         type: str
+      judge:
+        description: With V(false) the check is measured and never judged, for M(sluice.release.gate_comparison). It has no
+          limits then and no weight.
+        type: bool
+        default: true
       weight:
         description: Share in RV(sluice.release.health_gate#module:score).
         type: float

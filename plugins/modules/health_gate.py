@@ -319,6 +319,10 @@ gates:
       description: The seconds that a breach may not last.
       type: float
       returned: always
+    grace:
+      description: Seconds at the beginning that were not judged.
+      type: float
+      returned: always
     weight:
       description: Its share in the score.
       type: float

@@ -26,3 +26,14 @@ def test_what_does_not_answer_fails_with_the_evidence(evidence: Evidence) -> Non
     assert gate["failed"]
     assert (gate["verdict"], gate["gates"][0]["check"], gate["gates"][0]["value"]) == ("red", "answers", 0)
     assert "answers" in gate["msg"]
+
+
+def test_what_is_worse_than_the_old_version_fails_with_both_in_the_evidence(evidence: Evidence) -> None:
+    gate = evidence("worse")
+    assert gate["failed"]
+    assert [(check["check"], check["verdict"]) for check in gate["gates"]] == [
+        ("new_ms", "green"),
+        ("old_ms", "green"),
+        ("latency", "red"),
+    ]
+    assert "latency: the new version's median was" in gate["msg"]

@@ -339,6 +339,7 @@ class Judge:
             "crit": self.limits.crit,
             "target_met": None if self.limits.target is None or not self.with_data else not self._target_missed,
             "sustained": self.limits.sustained,
+            "grace": self.limits.grace,
             "weight": self.check.weight,
             "samples": self.with_data,
             "no_data": self._missing,

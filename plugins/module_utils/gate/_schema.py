@@ -36,6 +36,7 @@ COMMON: dict[str, Any] = {
     "min_samples": {"type": "int", "default": 1},
     "successes": {"type": "int", "default": 0},
     "unit": {"type": "str"},
+    "judge": {"type": "bool", "default": True},
     "weight": {"type": "float", "default": 1.0},
 }
 """What every check may say."""
@@ -104,7 +105,7 @@ def _gate_problems(params: Mapping[str, Any]) -> Iterator[str]:
             yield f"{option} is {params[option]:g}, it must be 0 or more"
     if not _finite(params["interval"]) or params["interval"] < 0.05:
         yield f"interval is {params['interval']:g}, it must be at least 0.05 (s)"
-    if names and not any(check["weight"] > 0 for check in params["checks"]):
+    if names and not any(check["weight"] > 0 and check["judge"] for check in params["checks"]):
         yield "no check has a weight above 0"
 
 
@@ -145,6 +146,13 @@ def _number_problems(raw: Mapping[str, Any]) -> Iterator[str]:
 def _limit_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     given = {option: raw[option] for option in ("target", "warn", "crit") if raw[option] is not None}
     kind = KINDS[raw["type"]]
+    if not raw["judge"]:
+        limits = [*given, *(option for option in ("baseline", "expect", "successes") if raw[option])]
+        if limits:
+            yield f"{', '.join(limits)} cannot go with judge=false"
+        if kind.state(raw) is not None:
+            yield f"{kind.stated_by} cannot go with judge=false, for it yields no numbers"
+        return
     if kind.state(raw) is not None or raw["expect"] is not None:
         what = "expect" if raw["expect"] is not None else kind.stated_by
         given.update({name: raw[name] for name in ("baseline", "inclusive") if raw[name] is not None})
@@ -222,7 +230,7 @@ def _banded(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> dict[str, Any]:
     """The limit that the baseline gives, as fields of Limits; none while the baseline is being taken."""
     band = _baseline.band_of(raw["baseline"])
     if band is None:
-        return {}
+        return {} if raw["judge"] else {"origin": "it is measured and not judged"}
     if gate["take_baseline"]:
         return {"origin": "a baseline is being taken"}
     usual, direction, unit = _baseline.statistics_of(gate["baseline"], raw["name"]), _direction(raw), _unit(raw)
@@ -256,14 +264,14 @@ def _check(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Check:
             expect=expect,
             sustained=raw["sustained"],
             recover=raw["recover"],
-            on_no_data=raw["on_no_data"],
+            on_no_data=raw["on_no_data"] if raw["judge"] else "pass",
             min_samples=raw["min_samples"],
             successes=raw["successes"],
             grace=gate["grace"] if raw["grace"] is None else raw["grace"],
         ),
         state=kind.state(raw) if expect is None else expect,
         unit=_unit(raw),
-        weight=raw["weight"],
+        weight=raw["weight"] if raw["judge"] else 0.0,
         scale=raw["scale"],
         window=raw["window"],
         min_events=raw["min_events"],

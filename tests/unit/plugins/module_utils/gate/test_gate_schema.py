@@ -206,3 +206,23 @@ def test_checks_that_measure_requests_never_share_one() -> None:
     first, second, third, fourth = (it.target for it in read(params(*raws))[0])
     assert first != second
     assert third == fourth
+
+
+def test_a_check_that_is_only_measured_has_no_limit_and_no_weight() -> None:
+    it = read(params({**HTTP, "measure": "latency_ms", "judge": False}, {**HTTP, "name": "judged"}))[0][0]
+    assert (it.weight, it.limits.on_no_data, it.limits.origin) == (0, "pass", "it is measured and not judged")
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ({**JSON, "judge": False}, "it: crit cannot go with judge=false"),
+        ({**HTTP, "judge": False}, "it: measure=status cannot go with judge=false, for it yields no numbers"),
+        ({**HTTP, "measure": "p95", "judge": False, "successes": 1}, "successes cannot go with judge=false"),
+        ({**HTTP, "measure": "p95", "judge": False}, "no check has a weight above 0"),
+    ],
+)
+def test_a_check_that_is_only_measured_says_nothing_of_limits(raw: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SluiceError) as error:
+        read(params(raw, duration=5))
+    assert problem in str(error.value)
