@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""preflight_check against a real Prometheus, real git, real TLS and SMTP conversations, and through its role."""
+"""preflight_check against a real Prometheus, real git, real TLS and SMTP conversations, and the real npm."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.sluice.release.plugins.module_utils._http import fetch
 from ansible_collections.sluice.release.plugins.modules import preflight_check
 
-ROOT = Path(__file__).parent.parent.parent
 Look = Callable[..., dict[str, Any]]
 
 
@@ -366,64 +366,72 @@ def test_monitoring_that_does_not_answer(look: Look, prometheus: str, path: str 
     assert found["message"].startswith(f"the monitoring does not tell its rules: {reason}")
 
 
-# --- the role --------------------------------------------------------------------------------------------------------
-
-PROFILE = """\
-sluice_state_dir: "{{ playbook_dir }}/state"
-app_url: http://127.0.0.1:1
-app_token: geheim-123
-preflight_checks:
-  - {type: file, path: /no/such}
-gate_duration: 30
-gate_checks:
-  - name: good
-    type: http
-    url: "{{ app_url }}/health"
-    expect_body: {query: version, equals: "{{ verify_version }}"}
-  - name: without a query
-    type: json
-    url: "{{ app_url }}/metrics"
-    secret_headers: {Authorization: "{{ app_token }}"}
-    crit: 5
-  - name: unknown
-    type: grafana
-  - {name: contradiction, type: http, url: "{{ app_url }}", measure: p95, target: 9, warn: 9, crit: 5}
-verify_checks:
-  - name: smoke
-    type: http
-    url: "{{ app_url }}/"
-    unexpected: 1
-watch_windows:
-  - name: hour
-    until: 3600
-    every: 60
-    checks:
-      - {name: growth, type: prometheus, url: "{{ app_url }}", metric: errors_total, aggregate: rate, crit: 5}
-"""
+# --- npm -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_gate_that_can_never_be_judged_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "group_vars").mkdir()
-    (tmp_path / "group_vars" / "all.yml").write_text(PROFILE)
-    (tmp_path / "play.yml").write_text(
-        "- {hosts: all, connection: local, gather_facts: false, roles: [sluice.release.preflight]}\n"
-    )
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-vvv", tmp_path / "play.yml",
-         "-e", f"ansible_python_interpreter={sys.executable}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stdout
-    assert "Cannot use the gates of this profile: " in done.stdout
-    profile = f"{tmp_path}/group_vars/all.yml"
-    for problem in (
-        f"gate_checks, unknown ({profile}:17): value of type must be one of: ",
-        f"without a query ({profile}:12): it has no query (JMESPath)",
-        f"contradiction ({profile}:19): target 9 lies past crit 5",
-        f"verify_checks, smoke ({profile}:21): it has no option unexpected",
-        f"hour, growth ({profile}:30): a rate needs two looks; set duration",
-    ):
-        assert problem in done.stdout
-    assert "good (" not in done.stdout
-    assert "geheim-123" not in done.stdout + done.stderr
-    assert not (tmp_path / "state").exists()
+class Registry(BaseHTTPRequestHandler):
+    """A registry that knows one package, and what is known against it."""
+
+    score: float
+
+    def do_GET(self) -> None:
+        names = {number: {"name": "js-yaml", "version": number, "dist": {}} for number in ("3.13.0", "3.14.0")}
+        self.answer({"name": "js-yaml", "dist-tags": {"latest": "3.14.0"}, "versions": names})
+
+    def do_POST(self) -> None:
+        if not self.score:
+            self.send_error(405)
+            return
+        self.answer(
+            {
+                "js-yaml": [
+                    {
+                        "id": 788,
+                        "url": "https://github.com/advisories/GHSA-8j8c-7jfh-h6hx",
+                        "title": "Code Injection in js-yaml",
+                        "severity": "high",
+                        "vulnerable_versions": "<3.13.1",
+                        "cvss": {"score": self.score, "vectorString": None},
+                    }
+                ]
+            }
+        )
+
+    def answer(self, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (7.5, "1 advisory is too grave: js-yaml (GHSA-8j8c-7jfh-h6hx, CVSS 7.5)"),
+        (6.5, "1 advisory is known, none above CVSS 7"),
+        (0.0, "cannot be judged: the audit failed: 405 Method Not Allowed"),
+    ],
+)
+def test_what_npm_itself_reports(look: Look, tmp_path: Path, score: float, message: str) -> None:
+    package = {"name": "app", "version": "1.0.0", "dependencies": {"js-yaml": "3.13.0"}}
+    (tmp_path / "package.json").write_text(json.dumps(package))
+    lock = {
+        "name": "app",
+        "lockfileVersion": 3,
+        "packages": {"": package, "node_modules/js-yaml": {"version": "3.13.0"}},
+    }
+    (tmp_path / "package-lock.json").write_text(json.dumps(lock))
+    with serving(Registry, score=score) as port:
+        found = look(
+            type="audit",
+            argv=["npm", "audit", "--json", f"--registry=http://127.0.0.1:{port}", f"--cache={tmp_path}/cache"],
+            chdir=str(tmp_path),
+            path_prepend=[str(Path(sys.executable).parent)],
+            timeout=60,
+        )
+    assert found["passed"] is (score == 6.5)
+    assert message in found["message"]
