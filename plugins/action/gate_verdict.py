@@ -20,7 +20,7 @@ class ActionModule(FleetAction):
         "fail_on_red": {"type": "bool", "default": True},
     }
 
-    def act(self, args: dict[str, Any], _task_vars: dict[str, Any]) -> dict[str, Any]:
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         result = join(args["evidence"])
         if result["verdict"] == "red" and args["fail_on_red"]:
             raise SluiceError("pass the gate", red_words(result["gates"], "check"), **result)

@@ -171,7 +171,7 @@ options:
                     default: false
               contains:
                 description: Regular expressions that are to be found in the body. One that begins with a comment, as
-                  in C((?#a greeting)hello), is called by it in messages. The same goes for every other expression.
+                  in V((?#a greeting\)hello), is called by it in messages. The same goes for every other expression.
                 type: list
                 elements: str
               not_contains:

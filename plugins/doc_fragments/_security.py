@@ -218,7 +218,7 @@ options:
             required: true
       assets:
         description: For V(secrets). Regular expressions that each find the address of an asset in every page, such as
-          C(src="([^"]+[.]js)"); what they find is searched too.
+          V(src="([^"]+[.]js\)"); what they find is searched too.
         type: list
         elements: str
 """
