@@ -11,6 +11,10 @@ requests  requests that are lost in upgrades under load, and in automatic rollba
           lab.
 database  `corruption`: which damages of a backup are found, by what. `cost`: a backup with digests against pg_dump, and
           a verification by restore against pg_restore. Starts a PostgreSQL of its own.
+gate      what a gate of 30 checks costs the host, whether it keeps time, and what it leaves open. Starts a PostgreSQL
+          of its own.
+detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
+          its own.
 """
 
 from __future__ import annotations
@@ -30,12 +34,12 @@ sys.path[:1] = [str(HERE.parent), str(HERE.parent / "lab"), str(HERE.parent / "c
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, lost_requests
+from benchmarks import deploy, detection, gate, lost_requests
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = ("deploy", "requests", "corruption", "cost")
+PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection")
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -55,7 +59,7 @@ def measure_database(results: dict[str, Any], part: str, arguments: argparse.Nam
     else:
         known = found.setdefault("cost", {})
         for megabytes in arguments.megabytes:
-            known[str(megabytes)] = cost.measure(megabytes, arguments.rounds)
+            known[str(megabytes)] = cost.measure(megabytes, arguments.rounds or 5)
 
 
 def render(results: Mapping[str, Any]) -> str:
@@ -66,6 +70,10 @@ def render(results: Mapping[str, Any]) -> str:
         lines += deploy.render(results["deploy"])
     if "requests" in results:
         lines += lost_requests.render(results["requests"])
+    if "gate" in results:
+        lines += gate.render(results["gate"])
+    if "detection" in results:
+        lines += detection.render(results["detection"])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -82,7 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure Sluice against the raw commands.")
     choices = [*PARTS, "database"]
     parser.add_argument("parts", nargs="*", choices=[*choices, []], default=[], help="default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
+    parser.add_argument("--rounds", type=int, help="how often each is measured (default 5, for detection 20)")
+    parser.add_argument("--seconds", type=float, default=600.0, help="for how long the gate watches (600)")
     parser.add_argument(
         "--megabytes", type=int, nargs="+", default=[100, 1000], help="sizes of the database for cost (100 1000)"
     )
@@ -98,7 +107,11 @@ def main() -> None:
         if part not in chosen:
             continue
         if part in ("deploy", "requests"):
-            measure_in_lab(results, part, arguments.rounds)
+            measure_in_lab(results, part, arguments.rounds or 5)
+        elif part == "gate":
+            results[part] = gate.measure(arguments.seconds)
+        elif part == "detection":
+            results[part] = detection.measure(arguments.rounds or 20)
         else:
             measure_database(results, part, arguments)
         file.write_text(json.dumps(results, indent=2) + "\n")
