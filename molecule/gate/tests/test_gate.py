@@ -37,3 +37,17 @@ def test_what_is_worse_than_the_old_version_fails_with_both_in_the_evidence(evid
         ("latency", "red"),
     ]
     assert "latency: the new version's median was" in gate["msg"]
+
+
+def test_what_it_stands_on_is_seen(evidence: Evidence) -> None:
+    gate = evidence("ground")
+    found = {check["check"]: check for check in gate["gates"]}
+    yellow = {name for name, check in found.items() if check["verdict"] == "yellow"}
+    assert yellow == {"crashes", "errors"}, [check["reason"] for check in gate["gates"]]
+    assert gate["verdict"] == "yellow"
+    assert found["errors"]["value"] == 2
+    assert found["errors"]["reason"].endswith(": the first was: Error one")
+    assert 1 <= found["crashes"]["value"] <= 4
+    assert "systemd has no unit sluice-no-such.service" in found["nothing"]["reason"]
+    assert found["open"]["value"] == "not required"
+    assert found["nginx_memory"]["value"] > 1

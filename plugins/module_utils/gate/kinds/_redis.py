@@ -142,7 +142,7 @@ class Look:
         except (redis.RedisError, OSError, ValueError) as error:
             return Answer(self._describe(error))
 
-    def _client(self, **changed: Any) -> Any:
+    def _client(self, *, anonymous: bool = False) -> Any:
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
@@ -154,7 +154,9 @@ class Look:
             # One honest attempt: the gate itself asks again and again.
             retry=Retry(NoBackoff(), 0),
         )
-        client.connection_pool.connection_kwargs.update(changed)
+        if anonymous:
+            for option in ("username", "password", "credential_provider"):
+                client.connection_pool.connection_kwargs.pop(option, None)
         return client
 
     def _look(self, deadline: float) -> Answer:
@@ -186,7 +188,7 @@ class Look:
         """Whether it answers somebody who brings no password."""
         import redis
 
-        with self._client(username=None, password=None, credential_provider=None) as client:
+        with self._client(anonymous=True) as client:
             try:
                 client.ping()
             except (redis.AuthenticationError, redis.ResponseError):
