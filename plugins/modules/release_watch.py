@@ -165,6 +165,10 @@ due:
     number: {description: "Which tick of the window it is, from 1.", type: int, returned: always}
     of: {description: How many ticks the window has., type: int, returned: always}
     late: {description: Whether it comes late., type: bool, returned: always}
+baseline:
+  description: What was usual before the release, as RV(due) needs it for O(measured); null where nobody has measured it.
+  returned: success
+  type: dict
 next:
   description: When (UTC) the next tick is due; null when none is left.
   returned: success

@@ -54,7 +54,9 @@ class Fleet:
         }
         hosts["app2"]["gate_checks"][0]["url"] = "http://127.0.0.1:1/"
         profile = {"sluice_environment": "test", "sluice_application": "shop", "sluice_driver": "pm2"}
-        profile |= {"sluice_pm2_process": "shop", "sluice_pm2_home": str(path / "pm2"), "watch_windows": [WINDOW]}
+        profile |= {"sluice_pm2_process": "shop", "sluice_pm2_home": str(path / "pm2")}
+        flow = {"name": "visit", "steps": [{"name": "the page", "path": "/"}]}
+        profile |= {"sluice_base_url": page.rstrip("/"), "watch_windows": [{**WINDOW, "flows": [flow]}]}
         inventory = {"sluice": {"hosts": hosts, "vars": profile}}
         (path / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
@@ -108,6 +110,11 @@ def test_one_red_host_is_reason_enough_and_a_person_is_asked(tmp_path: Path, pag
     for host, verdict in (("app1", "green"), ("app2", "red")):
         told = fleet.told(host)
         assert told["verdict"] == verdict
+        (window,) = told["ticks"][0]["windows"]
+        assert [(gate["check"], gate["verdict"]) for gate in window["gates"]] == [
+            ("answers", verdict),
+            ("visit", "green"),
+        ]
         assert [(one["action"], one["command"]) for one in told["decisions"]] == [("ask", command)]
     # The report says it as well.
     assert (fleet.states["app1"] / "reports" / f"{R1}.json").is_file()

@@ -235,6 +235,7 @@ def _result(
         "release": watch.release if watch else None,
         "version": watch.version if watch else None,
         "due": list(due),
+        "baseline": watch.baseline if watch and due else None,
         "next": following,
         "verdict": data["verdict"] if data else None,
         "trigger": bool(data and data["trigger"]),

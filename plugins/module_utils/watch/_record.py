@@ -23,6 +23,8 @@ from ansible_collections.sluice.release.plugins.module_utils.watch._places impor
 from ansible_collections.sluice.release.plugins.module_utils.watch._windows import Window, read_windows
 
 NAME = "watch"
+# The stage of a deploy that measures what is usual.
+BASELINE = "baseline"
 OPENED, TICK, DECIDED, ENDED = "opened", "tick", "decided", "ended"
 
 Entry = Mapping[str, Any]
@@ -40,6 +42,8 @@ class Watch:
     entries: tuple[Entry, ...]
     """Everything that the journal says of the watch, oldest first."""
     held: tuple[Span, ...]
+    baseline: Optional[Mapping[str, Any]] = None
+    """What was usual before the release, where its deploy has measured that."""
 
     @property
     def ticks(self) -> list[Mapping[str, Any]]:
@@ -55,7 +59,7 @@ class Watch:
         return next((entry["data"] for entry in self.entries if entry["data"]["event"] == ENDED), None)
 
     @property
-    def baseline(self) -> list[dict[str, Any]]:
+    def first_processes(self) -> list[dict[str, Any]]:
         """The processes as they were when the watch was opened."""
         return list(self.origin["data"].get("processes") or [])
 
@@ -113,6 +117,7 @@ def find(entries: Sequence[Entry], release: str) -> Optional[Watch]:
         windows=read_windows(data["windows"]),
         entries=tuple(mine[mine.index(origin) :]),
         held=tuple(_held(entries, origin, offset)),
+        baseline=_baseline(entries, release),
     )
 
 
@@ -133,6 +138,13 @@ def switched(entries: Iterable[Entry], release: str) -> Optional[str]:
     """Return when (UTC text) the release had been switched to; None when it was not."""
     times = [e["time"] for e in entries if e["release"] == release and e["event"] == "left" and e["stage"] == SWITCH]
     return times[0] if times else None
+
+
+def _baseline(entries: Iterable[Entry], release: str) -> Optional[Mapping[str, Any]]:
+    for entry in entries:
+        if entry["release"] == release and entry["event"] == "left" and entry["stage"] == BASELINE:
+            return entry["data"] if entry["data"].get("gates") else None
+    return None
 
 
 def _is_note(entry: Entry) -> bool:

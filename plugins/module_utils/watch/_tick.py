@@ -180,7 +180,7 @@ def kept_processes(processes: Optional[Sequence[Mapping[str, Any]]]) -> list[dic
 
 def _observed(watch: Watch) -> list[Sequence[Mapping[str, Any]]]:
     seen = [tick["processes"] for tick in watch.ticks if tick.get("processes")]
-    return [watch.baseline, *seen] if watch.baseline else seen
+    return [watch.first_processes, *seen] if watch.first_processes else seen
 
 
 def _last_at(watch: Watch) -> float:

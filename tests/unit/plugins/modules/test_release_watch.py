@@ -145,6 +145,17 @@ def test_opening_it_twice_changes_nothing(host: Host) -> None:
     assert [host.watch("opened", **same)["changed"] for _time in range(2)] == [True, False]
 
 
+def test_what_was_usual_before_the_release_is_given_to_the_checks(host: Host) -> None:
+    host.call(release_journal, state="opened", release=R1, data={"kind": "deploy", "version": "1.1.0"})
+    host.call(release_journal, state="entered", release=R1, stage="baseline")
+    usual = {"verdict": "green", "gates": [{"check": "errors", "mean": 0.2}]}
+    host.call(release_journal, state="entered", release=R1, stage="switch", data=TARGET, evidence=usual)
+    host.watch("opened", release=R1, windows=WINDOWS)
+    host.call(release_journal, state="closed", release=R1, outcome="succeeded")
+    host.seconds = 60
+    assert host.watch("begun")["baseline"] == usual
+
+
 def test_check_mode_writes_nothing(host: Host) -> None:
     host.deploy()
     host.seconds = 60
