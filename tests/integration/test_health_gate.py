@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -295,6 +296,49 @@ def test_a_gate_without_checks_is_refused(gate: Callable[..., dict[str, Any]]) -
 
 def test_unknown_keys_are_refused(gate: Callable[..., dict[str, Any]]) -> None:
     assert "crti" in gate(health("http://127.0.0.1:1/", crti=5))["msg"]
+
+
+def sockets() -> int:
+    """How many this process has open, those of the application in it among them."""
+    links = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sum(link.startswith("socket:") for link in links)
+
+
+def test_the_clock_does_not_drift_and_nothing_stays_open(
+    app: Application, gate: Callable[..., dict[str, Any]], postgres: Any
+) -> None:
+    asked: list[float] = []
+
+    def slow(_t: float) -> tuple[int, bytes]:
+        # A clock that waits an interval after each answer would be a second late at the end.
+        asked.append(time.monotonic())
+        time.sleep(0.03)
+        return 200, b'{"db": "up"}'
+
+    app.page("/metrics", counters(lambda _t: (100, 0)))
+    before = sockets(), threading.active_count()
+    result = gate(
+        health(app.page("/slow", slow)),
+        errors(app.url("/metrics")),
+        {"name": "db", "type": "json", "url": app.page("/health", between(0, 0)), "query": "db", "expect": "up"},
+        database(postgres, "connections_used_ratio", crit=1),
+        duration=3,
+    )
+    times = [t for t, _value in result["gates"][0]["series"]]
+    assert times == sorted(set(times))
+    assert [round(t * 10) / 10 for t in times] == times
+    # What is asked for beyond the window, while another target is slow, may have no sample yet.
+    late = [moment - asked[0] - t for moment, t in zip(asked, times, strict=False)]
+    third = len(late) // 3
+    # The least late of many: a busy machine delays some, a drift delays all.
+    assert abs(min(late[-third:]) - min(late[:third])) < 0.05
+    deadline = time.monotonic() + 5
+    while (sockets() > before[0] or threading.active_count() > before[1]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (sockets() <= before[0], threading.active_count() <= before[1]) == (True, True)
 
 
 def database(postgres: Any, value: str, **options: Any) -> dict[str, Any]:
