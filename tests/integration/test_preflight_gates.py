@@ -37,6 +37,7 @@ verify_checks:
     url: "{{ app_url }}/"
     unexpected: 1
 watch_windows:
+  - {name: flows alone, until: 600, every: 60, checks: []}
   - name: hour
     until: 3600
     every: 60
@@ -64,9 +65,10 @@ def test_a_gate_that_can_never_be_judged_is_refused_with_its_line(tmp_path: Path
         f"without a query ({profile}:12): it has no query (JMESPath)",
         f"contradiction ({profile}:19): target 9 lies past crit 5",
         f"verify_checks, smoke ({profile}:21): it has no option unexpected",
-        f"hour, growth ({profile}:30): a rate needs two looks; set duration",
+        f"hour, growth ({profile}:31): a rate needs two looks; set duration",
     ):
         assert problem in done.stdout
     assert "good (" not in done.stdout
+    assert "flows alone" not in done.stdout.partition("Cannot use the gates")[2]
     assert "geheim-123" not in done.stdout + done.stderr
     assert not (tmp_path / "state").exists()
