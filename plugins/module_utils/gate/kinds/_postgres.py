@@ -20,6 +20,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Kind,
     Raw,
     found_sample,
+    within,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 from ansible_collections.sluice.release.plugins.module_utils.postgres.info._gather import KEYS, TOLD, look
@@ -48,23 +49,29 @@ class Look:
     subjects: tuple[str, ...]
     """What is looked at, in the words of pg_info."""
     timeout: float = 5.0
-    """Seconds to connect, and for each query."""
+    """Seconds for the whole look."""
 
     def ask(self) -> Answer:
         """Look once, on a connection of its own."""
         try:
-            return Answer(
-                look(
-                    parse_url(self.url),
-                    self.subjects,
-                    # The gate itself looks again and again.
-                    Options(samples=1),
-                    statement_timeout=self.timeout,
-                    connect_timeout=self.timeout,
-                )
-            )
+            # A frozen server does not end its own queries, and libpq has no limit for the whole of an exchange.
+            return within(self.timeout, self._look)
         except SluiceError as error:
             return Answer({}, error.cause.rstrip("."))
+        except TimeoutError:
+            return Answer({}, f"no answer within {self.timeout:g} s")
+
+    def _look(self) -> Answer:
+        # The gate itself looks again and again: one sample each time.
+        return Answer(
+            look(
+                parse_url(self.url),
+                self.subjects,
+                Options(samples=1),
+                statement_timeout=self.timeout,
+                connect_timeout=self.timeout,
+            )
+        )
 
 
 class _Postgres:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.sluice.release.plugins.module_utils._http import Respon
 from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Measure, Sample
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import CHECK_SPEC
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _postgres
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._postgres import Answer
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._request import Request
 
@@ -293,6 +295,14 @@ LOOK = {"used": 3, "ratio": 0.5, "standby": False, "lag": None, "role": "primary
 def test_postgres(key: str, limits: Limits, value: object, note: str) -> None:
     sample = only("postgres", Answer(LOOK), limits, value=key)
     assert (sample.value, sample.note) == (value, note)
+
+
+def test_a_frozen_database_is_no_data_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    thawed = threading.Event()
+    monkeypatch.setattr(_postgres, "look", lambda *_arguments, **_limits: thawed.wait(20))
+    frozen = _postgres.Look("postgresql://u@127.0.0.1/x", ("connections",), timeout=0.05).ask()
+    thawed.set()
+    assert frozen.error == "no answer within 0.05 s"
 
 
 def test_postgres_that_does_not_say() -> None:
