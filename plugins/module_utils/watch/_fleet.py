@@ -28,6 +28,13 @@ class Host:
     failure: Optional[str] = None
 
     @property
+    def trouble(self) -> Optional[str]:
+        """Why the host could not be looked at; None when it could, or need not be."""
+        if self.failure is None and (self.tick or {}).get("state") == "interrupted":
+            return str((self.tick or {})["line"])
+        return self.failure
+
+    @property
     def held(self) -> bool:
         """Whether a run of the application is under way there, so that it decides and not the watch."""
         return (self.tick or {}).get("state") == "held"
@@ -55,8 +62,8 @@ def decide(hosts: Mapping[str, Host], auto_rollback: str, command: str) -> Outco
 
     ``command`` is what a person runs who is asked.
     """
-    ticks = {name: host.tick for name, host in sorted(hosts.items()) if host.tick is not None and not host.failure}
-    failures = {name: host.failure for name, host in sorted(hosts.items()) if host.failure}
+    ticks = {name: host.tick for name, host in sorted(hosts.items()) if host.tick is not None and not host.trouble}
+    failures = {name: host.trouble for name, host in sorted(hosts.items()) if host.trouble}
     red = {name: told for name, tick in ticks.items() if (told := _red(tick))}
     verdict = worst([*(tick.get("verdict") for tick in ticks.values()), *("red" for _host in failures)])
     versions = ", ".join(sorted({str(tick["version"]) for tick in ticks.values() if tick.get("version")}))

@@ -198,6 +198,7 @@ def test_locale(environment: dict[str, str], expected: bool) -> None:
         ("backup", {"backup": {"tables": {"a": 1, "b": 2}, "verified": "archive"}}, "2 tables, verified by archive"),
         ("backup", {}, ""),
         ("artifact", {"artifact": {"id": "1.1.0-3f2a9c1b77d0"}, "changed": False}, "1.1.0-3f2a9c1b77d0, built before"),
+        ("watch", {"line": "2 windows, the first tick soon"}, "2 windows, the first tick soon"),
         ("migrate", {"applied": ["a"]}, "1 migration"),
         ("migrate", {"applied": []}, "nothing to migrate"),
         (

@@ -23,6 +23,7 @@ def tick(verdict: str | None = "green", *, trigger: bool = False, **more: Any) -
 HELD = Host({"state": "held", "release": "r1", "version": "1.1.0", "verdict": None, "over": False})
 NONE = Host({"state": "none", "release": None, "version": None, "verdict": None, "over": True})
 LOST = Host(None, "Cannot reach app2: no route")
+KILLED = Host({"state": "interrupted", "verdict": None, "over": False, "line": "deploy r2 was interrupted"})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ LOST = Host(None, "Cannot reach app2: no route")
         ([tick(), LOST], "true", "none", True, "red"),
         ([tick("red", trigger=True), LOST], "true", "rollback", True, "red"),
         ([LOST], "false", "none", True, "red"),
+        ([tick(), KILLED], "true", "none", True, "red"),
         ([NONE, NONE], "true", "none", False, None),
     ],
 )
