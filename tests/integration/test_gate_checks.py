@@ -498,6 +498,9 @@ def test_a_log_that_is_rotated_while_it_is_watched(gate: Gate, tmp_path: Path) -
     )
     stop.set()
     writer.join()
+    kept = position.read_bytes()
+    gate({**errors, "name": "errors", "warn": 1e9}, check=True)
+    assert position.read_bytes() == kept, "check mode writes nothing"
     rest = gate({**errors, "name": "errors", "warn": 1e9})["gates"][0]["value"]
     count, rate = result["gates"]
     assert written > 150, "it was rotated several times"
