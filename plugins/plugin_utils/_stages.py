@@ -259,7 +259,8 @@ class Narrator:
             tone, word, text = GOOD, outcome.upper(), self._success(outcome)
             if failed_hosts:
                 tone, word = BAD, "FAILED"
-                text = f"{self._version} serves, but the run failed on {list_text(failed_hosts)}"
+                version = self._version or (self.report or {}).get("to") or "the release"
+                text = self.last_word or f"{version} serves, but the run failed on {list_text(failed_hosts)}"
         else:
             tone, word, text = BAD, "FAILED", self._failure_text(outcome)
         lines.append([Segment(word, tone), Segment(f"  {text.rstrip('.')}.")])

@@ -184,6 +184,21 @@ def test_locale(environment: dict[str, str], expected: bool) -> None:
     assert _stages.locale_has_unicode(environment) is expected
 
 
+def test_a_rollback_that_the_watch_has_asked_for_ends_with_its_reason() -> None:
+    narrator = Narrator()
+    tell(narrator, {**OPENED, "data": {"kind": "rollback"}}, event("closed", outcome="succeeded", data={}))
+    assert narrator.final_failure("Cannot keep release 1.1.0: errors was 7 %. It is taken back.")
+    assert texts(narrator.recap(["app1"], 0, 5))[-1] == (
+        "FAILED  Cannot keep release 1.1.0: errors was 7 %. It is taken back."
+    )
+
+
+def test_a_tick_that_fails_names_the_version_of_its_report() -> None:
+    narrator = Narrator()
+    narrator.report = {"to": "1.1.0", "outcome": "succeeded"}
+    assert texts(narrator.recap(["app1"], 0, 5))[-1] == "FAILED  1.1.0 serves, but the run failed on app1."
+
+
 @pytest.mark.parametrize(
     ("stage", "evidence", "text"),
     [
