@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 Evidence = Callable[[str], Any]
 
@@ -46,3 +49,10 @@ def test_another_version_is_refused_by_the_request_and_by_the_flow(evidence: Evi
 
 def test_the_evidence_has_no_secret(evidence: Evidence) -> None:
     assert "molecule-flow-secret" not in str([evidence("right"), evidence("wrong")])
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on the controller: no page was opened")
+def test_a_browser_of_the_controller_sees_the_page(evidence: Evidence) -> None:
+    [page] = [gate for gate in evidence("page")["gates"] if gate["check"] == "page"]
+    assert page["verdict"] == "green", page
+    assert page["vitals"]["lcp_ms"] > 0
