@@ -178,14 +178,14 @@ def test_an_encrypted_backup_is_copied_to_two_places(
     assert list(shop.path.glob(".*")) == []
 
     evidence = json.loads((tmp_path / "evidence.json").read_text())
-    made = backup_of([Found("db1", "backup", evidence)])
-    assert made is not None
+    told = backup_of([Found("db1", "backup", evidence)])
+    assert told is not None
     size = sum(file["bytes"] for file in manifest["files"].values())
-    assert [(copy["way"], copy["to"], copy["verified"], copy["bytes"]) for copy in made["copies"]] == [
+    assert [(copy["way"], copy["to"], copy["verified"], copy["bytes"]) for copy in told["copies"]] == [
         ("directory", str(copies / backup_id), True, size),
         ("s3", f"s3://backups/shop/{backup_id}", True, size),
     ]
-    assert all(copy["seconds"] > 0 and copy["files"] == len(manifest["files"]) for copy in made["copies"])
+    assert all(copy["seconds"] > 0 and copy["files"] == len(manifest["files"]) for copy in told["copies"])
 
     # The same set on a disk that loses a bit: no manifest, no backup.
     known = {"__backup_made": {"backup": {"id": backup_id, "path": str(shop.path / backup_id)}}}
