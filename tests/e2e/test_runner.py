@@ -161,6 +161,8 @@ def test_an_upgrade_under_load_loses_no_request(awx: Awx, world: World, schema: 
     assert report["requests"]["failed"] == 0
     assert report["backup"]["verified"] is True
     assert report["operator"].startswith("alice@")
+    flows = {gate["check"] for gate in report["gates"] if gate.get("steps")}
+    assert {"session", "deals", "security: errors"} <= flows, "the profile's flows are in the record"
     assert world.lock() is None
 
 
