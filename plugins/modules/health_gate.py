@@ -50,7 +50,8 @@ options:
     default: 0.0
   interval:
     description: Seconds between two samples of a check, at least 0.05. They are taken at whole multiples of it since
-      the gate began, and have these times. A slow answer skips samples; it never piles them up.
+      the gate began, and have these times; several targets are asked a few milliseconds apart. A slow answer skips
+      samples; it never piles them up.
     type: float
     default: 1.0
   grace:
@@ -185,6 +186,14 @@ EXAMPLES = r"""
         paths: [/home/deploy/.pm2/logs/dealradarus-backend-error*.log]
         pattern: (?i)\b(fatal|critical|unhandled|deadlock)\b
         crit: 1
+      # What must come is a readiness check: pending until it is there, red when it never is.
+      - name: first_batch
+        type: log
+        systemd_unit: dealradarus-worker.service
+        pattern: Batch inserted
+        direction: below
+        crit: 0
+        successes: 1
       - name: certificate
         type: certificate
         host: api.example.com

@@ -30,6 +30,10 @@ Report = Callable[[str, float, float, "list[dict[str, Any]]"], None]
 TELL = 0.25
 """Seconds between two lines for the person who waits: to judge every check at every answer would cost too much."""
 
+APART = 0.01
+"""Seconds from the question to one target to that to the next. Asked at the same moment, they would wait for each other
+in this process and in the application, and that would be measured."""
+
 
 class _Answer(NamedTuple):
     """One answer, or the error of a target that raised one."""
@@ -81,8 +85,9 @@ def observe(
     targets = _targets(checks)
     answers: queue.Queue[_Answer] = queue.Queue()
     stop = threading.Event()
+    apart = min(APART, settings.interval / 2 / len(targets)) if settings.duration else 0.0
     for number, (target, _members) in enumerate(targets):
-        arguments = (number, target, settings, started, answers, stop)
+        arguments = (number, target, settings, started + number * apart, answers, stop)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
 
     judges = [follower.judge for follower in followers]
@@ -129,10 +134,14 @@ def _ask(
 ) -> None:
     """Ask at every tick until told to stop. A slow answer costs ticks, it never piles up.
 
+    ``started`` is a little later for each target.
+
     Ticks are whole multiples of the interval since the gate began, and a sample has the time of its tick: the few
     milliseconds by which a busy machine is late at one end of a breach must not make the breach shorter.
     """
     tick, interval = 0, settings.interval
+    if started > time.monotonic():
+        stop.wait(started - time.monotonic())
     while not stop.is_set():
         # A machine that slept for longer than the interval has missed ticks.
         tick = max(tick, int((time.monotonic() - started) / interval))

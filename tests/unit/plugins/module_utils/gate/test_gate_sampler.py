@@ -196,6 +196,20 @@ def test_what_nobody_thought_of_is_no_data(clock: Clock, answer: Callable[[int],
     assert result["gates"][0]["reason"] == f"it had no data for 2 s (sustained limit 2 s): {reason}"
 
 
+def test_targets_are_asked_a_little_apart_at_every_tick() -> None:
+    asked: dict[int, list[float]] = {number: [] for number in range(5)}
+
+    def note(number: int) -> Callable[[int], float]:
+        return lambda _count: asked[number].append(time.monotonic()) or 0.0
+
+    began = time.monotonic()
+    result = observe(*(check(note(number), f"it {number}") for number in asked), duration=0.2, interval=0.1)
+    assert all(round(t * 10) / 10 == t for gate in result["gates"] for t, _value in gate["series"])
+    for number, moments in asked.items():
+        assert moments[0] >= began + number * 0.01 - 0.001
+        assert moments[-1] >= began + (len(moments) - 1) * 0.1 + number * 0.01 - 0.001
+
+
 def test_threads_end_with_the_gate() -> None:
     before = threading.active_count()
     observe(*(check(well, f"it {number}") for number in range(5)), duration=0.1, interval=0.05)
