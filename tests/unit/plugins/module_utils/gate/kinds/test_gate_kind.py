@@ -8,13 +8,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
-from ansible_collections.sluice.release.plugins.module_utils.gate._model import Measure
+from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._growth import Growth
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import within
+from ansible_collections.sluice.release.plugins.modules.health_gate import EXAMPLES
 
 
 def test_work_is_waited_for_only_so_long() -> None:
@@ -73,3 +77,16 @@ def test_headers(measure: Callable[..., Measure], headers: dict[str, str], fault
 def test_an_expression_that_is_none_is_refused(refused: Callable[..., str]) -> None:
     problem = refused({"type": "http", "url": "http://127.0.0.1/", "expect_headers": {"A": "!~("}})
     assert "the expression of header A is not valid" in problem
+
+
+def test_the_examples_make_sense(checks: Callable[..., list[Check]]) -> None:
+    addresses = {"{{ sluice_database_url }}": "postgresql://h/x", "{{ sluice_redis_url }}": "redis://h/0"}
+    text = EXAMPLES
+    for variable, address in addresses.items():
+        text = text.replace(variable, address)
+    shown: set[str] = set()
+    for task in yaml.safe_load(text):
+        gate: dict[str, Any] = {"duration": 0, **task["sluice.release.health_gate"]}
+        found = checks(*gate.pop("checks"), **gate)
+        shown |= {check.type for check in found}
+    assert set(KINDS) - shown <= {"promql", "port"}
