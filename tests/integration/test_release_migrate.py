@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -19,11 +20,13 @@ import psycopg2
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
+from ansible_collections.sluice.release.plugins.module_utils.report._database import Found, migration_of
 from ansible_collections.sluice.release.plugins.modules import release_migrate
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Postgres, RunModule
 
+ROOT = Path(__file__).parents[2]
 SECRET = "jwt-s3cret-of-the-test"
 
 # Applies the SQL files of a directory, as node-pg-migrate, knex and the like do; `down` takes one back.
@@ -376,3 +379,47 @@ def test_a_database_of_another_kind_is_not_watched(migrate: Migrate, release: Pa
     tool = ["sh", "-c", 'test -e done || echo "### MIGRATION one (UP) ###"; env | grep -q ^PGAPPNAME= && exit 9; true']
     done = migrate(config=str(config), status=tool, command=["touch", "done"], none_pattern=None)
     assert (done["applied"], done["blocking"], done["rows"]) == (["one"], None, None)
+
+
+def test_a_rollback_by_level_3_takes_them_back_and_the_report_shows_it(
+    migrate: Migrate, release: Path, database: str, tmp_path: Path
+) -> None:
+    migrate()
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"app1": {"ansible_connection": "local"}}}}))
+    (tmp_path / "ansible.cfg").touch()
+    leaves = {"artifact": {"path": str(release)}, "config": {"path": str(tmp_path / "env.json")}}
+    variables = {
+        "ansible_python_interpreter": sys.executable,
+        "sluice_database_url": database,
+        "sluice_path": [str(tmp_path / "tools")],
+        "sluice_state_dir": str(tmp_path / "state"),
+        "migrate_status": ["migrate", "status"],
+        "migrate_revert": ["migrate", "down"],
+        "migrate_pending_pattern": r"^### MIGRATION (?P<name>\S+) \(UP\) ###",
+        "migrate_none_pattern": "^No migrations to run",
+        "rollback_evidence": {"level": 3, "migrations": ["2-users"], "leaves": leaves, "backup_id": "never-made"},
+    }
+    kept = {"content": "{{ rollback_evidence }}", "dest": str(tmp_path / "evidence.json"), "mode": "0600"}
+    tasks = [
+        {"ansible.builtin.include_role": {"name": "sluice.release.rollback", "tasks_from": "database.yml"}},
+        {"ansible.builtin.copy": kept},
+    ]
+    (tmp_path / "play.yml").write_text(
+        json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}])
+    )
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "play.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_CONFIG": "ansible.cfg"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tables(database) == {"migrations", "orders"}
+    shown = migration_of([Found("app1", "rollback", json.loads((tmp_path / "evidence.json").read_text()))])
+    assert shown is not None
+    assert (shown["reverted"], shown["pending_before"], shown["pending_after"]) == (["2-users"], [], ["2-users"])
+    assert shown["rows"]["before"] == 2
