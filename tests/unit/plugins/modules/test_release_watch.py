@@ -379,3 +379,9 @@ def test_windows_that_overlap_are_due_together(host: Host) -> None:
     assert host.tick(60)["line"].startswith("a: tick 1 of 2 green; next")
     over = "and the window is over, green"
     assert host.tick(120)["line"].startswith(f"a: tick 2 of 2 green, {over}; b: tick 1 of 1 green, {over}; the watch")
+
+
+def test_a_deploy_in_check_mode_on_a_host_that_never_saw_a_release(host: Host) -> None:
+    opened = host.watch("opened", release=R1, windows=WINDOWS, token="mine", _ansible_check_mode=True)
+    assert (opened["changed"], opened["line"]) == (False, "2 windows")
+    assert not host.path.exists()
