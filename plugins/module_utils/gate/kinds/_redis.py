@@ -307,7 +307,8 @@ class _Redis:
             grown = self._growth.add(t, {run: float(info.get(value) or 0)})
             return None if grown is None else Sample(t, grown * self.check.scale)
         if value == "hit_ratio_pct":
-            return self._hits.sample(t, run, float(info["keyspace_hits"]), float(info["keyspace_misses"]))
+            hits, misses = (float(info.get(f"keyspace_{what}") or 0) for what in ("hits", "misses"))
+            return self._hits.sample(t, run, hits, misses)
         found, missing = _told(info, value)
         if found is None:
             return Sample(t, None, f"{value} is not known ({missing})")
@@ -348,7 +349,7 @@ def _told(info: Mapping[str, Any], value: str) -> tuple[Any, str]:
         return info.get(_FIELDS[value]), "its INFO has none"
     if value == "used_memory_pct":
         most = info.get("maxmemory") or 0
-        return (100.0 * info["used_memory"] / most if most else None), "it has no maxmemory"
+        return (100.0 * (info.get("used_memory") or 0) / most if most else None), "it has no maxmemory"
     if value == "replication_link":
         return info.get("master_link_status"), "it is no replica"
     replicas = [found for name, found in info.items() if re.fullmatch(r"slave\d+", name) and isinstance(found, dict)]
