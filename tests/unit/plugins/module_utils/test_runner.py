@@ -54,6 +54,18 @@ def test_output_is_redacted() -> None:
     assert "s3cret" not in done.stderr
 
 
+@pytest.mark.parametrize("stream", ["", " >&2"])
+def test_a_program_that_writes_too_much_is_no_success(stream: str) -> None:
+    runner = SubprocessRunner(max_output=1 << 20)
+    assert len(runner(["/bin/sh", "-c", "head -c 1000000 /dev/zero"]).stdout) == 1_000_000
+    with pytest.raises(SluiceError, match="it wrote more than 1 MB"):
+        runner(["/bin/sh", "-c", f"head -c 1100000 /dev/zero{stream}"])
+    with pytest.raises(SluiceError, match="it wrote more than 1 MB"):
+        runner(["/bin/sh", "-c", f"yes{stream}"], timeout=30)
+    with pytest.raises(SluiceError, match="it was ended after"):
+        runner(["sleep", "30"], timeout=0.2)
+
+
 @pytest.mark.parametrize(
     ("argv", "cwd", "message"),
     [
