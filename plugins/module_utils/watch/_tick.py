@@ -48,7 +48,7 @@ def findings_of_time(watch: Watch, places: Sequence[Place], now: float, moment: 
     if back > _CLOCK_SLACK:
         found.append(Finding("clock", "yellow", f"the clock has gone back by {seconds_text(back)} since the last tick"))
     for one in places:
-        new = [slot for slot in one.missed if slot not in _told(watch, one.window.name)]
+        new = _newly_missed(watch, one)
         if not new:
             continue
         verdict = "red" if one.failed else "yellow"
@@ -160,7 +160,8 @@ def tick(
         "trigger": any(finding.trigger for finding in found),
         "windows": looked,
         "findings": [asdict(finding) for finding in found],
-        "missed": {one.window.name: list(one.missed) for one in places if one.missed},
+        # Only what is new: a record must not grow with every tick.
+        "missed": {one.window.name: new for one in places if (new := _newly_missed(watch, one))},
         "crashes": total,
         "processes": kept_processes(processes),
     }
@@ -187,8 +188,9 @@ def _last_at(watch: Watch) -> float:
     return float(watch.ticks[-1]["at"]) if watch.ticks else float("-inf")
 
 
-def _told(watch: Watch, window: str) -> set[float]:
-    return {float(slot) for tick in watch.ticks for slot in (tick.get("missed") or {}).get(window) or []}
+def _newly_missed(watch: Watch, one: Place) -> list[float]:
+    told = {float(slot) for tick in watch.ticks for slot in (tick.get("missed") or {}).get(one.window.name) or []}
+    return [slot for slot in one.missed if slot not in told]
 
 
 def _breach_since(history: Sequence[Mapping[str, Any]], one: Place, slot: float, check: str, now: float) -> float:
