@@ -147,6 +147,19 @@ async def until_written(file: Path, ending: asyncio.Task[Any]) -> None:
         await asyncio.sleep(0.01)
 
 
+def delays(done: modules.Run, first_bad: float | None) -> dict[str, float | None]:
+    """From the first bad answer to the second of red, and until the module had said so."""
+    red = [breach["started"] + breach["seconds"] for breach in done.result["breaches"] if breach["red"]]
+    if not red or first_bad is None:
+        return {"red_after_seconds": None, "said_after_seconds": None}
+    # When the gate began, or a little later: to write its result takes a moment.
+    began = done.usage.ended - done.result["seconds"]
+    return {
+        "red_after_seconds": round(began + min(red) - first_bad, 2),
+        "said_after_seconds": round(done.usage.ended - first_bad, 2),
+    }
+
+
 async def watch(where: Site, version: str) -> dict[str, Any]:
     """Start a release, a gate that watches it, and the load; return what the gate found, and when."""
     node = str(where.lab.bin / "node")
@@ -180,12 +193,10 @@ async def watch(where: Site, version: str) -> dict[str, Any]:
         application.terminate()
         await application.wait()
     done = modules.read(output.decode(), errors.decode())
-    red = done.result["verdict"] == "red"
-    since = None if tally.first_bad is None else done.usage.ended - tally.first_bad
     return {
         "version": version,
         "verdict": done.result["verdict"],
-        "red_after_seconds": round(since, 2) if red and since is not None else None,
+        **delays(done, tally.first_bad),
         "because": [gate["check"] for gate in done.result["gates"] if gate["verdict"] == "red"],
         "requests": tally.sent,
         "failed": tally.failed,
@@ -204,13 +215,14 @@ def measure(rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rate": RATE, "rounds": rounds, "limit_seconds": LIMIT, "bad": {}}
     found["load_before"] = load_before
     for version in BAD:
-        own = [one["red_after_seconds"] for one in runs if one["version"] == version]
-        seen = [seconds for seconds in own if seconds is not None]
+        own = [one for one in runs if one["version"] == version]
+        seen = [one["red_after_seconds"] for one in own if one["red_after_seconds"] is not None]
         found["bad"][version] = {
             "runs": len(own),
             "in_time": sum(seconds <= LIMIT for seconds in seen),
             "median_seconds": round(statistics.median(seen), 2) if seen else None,
             "longest_seconds": max(seen, default=None),
+            "longest_until_said": max((one["said_after_seconds"] or 0.0 for one in own), default=None),
         }
     good = [one["verdict"] for one in runs if one["version"] == GOOD]
     found["good"] = {"runs": len(good), "red": good.count("red"), "not_green": len(good) - good.count("green")}
@@ -233,7 +245,8 @@ def render(found: Mapping[str, Any]) -> list[str]:
     for version, own in found["bad"].items():
         lines.append(
             f"- {version}, {stories[version]}: **{own['in_time']} of {own['runs']}** in time; median"
-            f" {own['median_seconds']} s, longest {own['longest_seconds']} s"
+            f" {own['median_seconds']} s, longest {own['longest_seconds']} s, until the module had said so"
+            f" {own['longest_until_said']} s"
         )
     lines.append(
         f"- {GOOD}, good: **{good['red']}** false alarms in {good['runs']} runs ({good['not_green']} not green)"
