@@ -38,7 +38,7 @@ def test_two_parts_run_side_by_side_and_what_each_says_stands_together(
 ) -> None:
     # Each waits for the other, between two lines of its own.
     script = "echo begin; touch {0}/{1}; until [ -e {0}/{2} ]; do sleep 0.02; done; echo end"
-    steps = [shell(own, script.format(tmp_path, own, other), timeout=20) for own, other in (("a", "b"), ("b", "a"))]
+    steps = [shell(own, script.format(tmp_path, own, other), timeout=60) for own, other in (("a", "b"), ("b", "a"))]
     runner = Runner(live=False)
     runner.run([[step] for step in steps], 2)
     assert runner.total == Counts(passed=2)
@@ -70,7 +70,7 @@ def test_a_step_that_takes_too_long_is_ended_and_that_is_said(capsys: pytest.Cap
     runner, began = Runner(live=False), time.monotonic()
     runner.run([[Step("slow", LONG, timeout=0.1)]], 1)
     assert runner.total == Counts(failed=1)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
     assert "Cannot finish slow: it took more than 0 s." in capsys.readouterr().out
 
 
@@ -78,7 +78,7 @@ def test_whatever_ends_the_runner_ends_what_it_started() -> None:
     runner, began = Runner(live=False), time.monotonic()
     with pytest.raises(RuntimeError, match="a mistake of ours"):
         runner.run([[Step("slow", LONG), Step("never", LONG)], [Step("wrong", break_down)]], 2)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
     assert runner.running == {}
     (line,) = runner.table
     assert "slow: 0 passed, 1 failed" in line
