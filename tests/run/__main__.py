@@ -130,6 +130,13 @@ def selected(names: list[str]) -> list[list[Step]]:
     return list(parts.values())
 
 
+def cancel(*_: object) -> None:
+    """A job that is cancelled must not leave its steps running: Runner.run ends them."""
+    # A signal to the whole group comes twice; the second must not interrupt that.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/run", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("part", nargs="*", help=f"venv, {', '.join(PARTS)}, or one step of a part (default: all)")
@@ -143,8 +150,7 @@ def main() -> int:
         return 1
     for directory in (JUNIT, LOGS):
         directory.mkdir(parents=True, exist_ok=True)
-    # A job that is cancelled must not leave its steps running: Runner.run ends them.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, cancel)
     jobs = max(1, min(arguments.jobs, len(parts)))
     runner = Runner(live=jobs == 1)
     runner.run(parts, jobs)
