@@ -78,6 +78,9 @@ options:
     description: With O(state=ticked), the time that each window was due for, as RV(due) of O(state=begun) said.
     type: dict
     default: {}
+  at:
+    description: With O(state=ticked), when the tick began, as RV(at) of O(state=begun) said. By default now.
+    type: float
   measured:
     description: With O(state=ticked), the result of M(sluice.release.health_gate) by the name of the window.
     type: dict
@@ -165,6 +168,10 @@ due:
     number: {description: "Which tick of the window it is, from 1.", type: int, returned: always}
     of: {description: How many ticks the window has., type: int, returned: always}
     late: {description: Whether it comes late., type: bool, returned: always}
+at:
+  description: How many seconds after the switch it is; null without a watch.
+  returned: success
+  type: float
 baseline:
   description: What was usual before the release, as RV(due) needs it for O(measured); null where nobody has measured it.
   returned: success
@@ -234,6 +241,7 @@ def main() -> None:
             "token": {"type": "str", "no_log": False},
             "windows": {"type": "list", "elements": "dict", "options": WINDOW},
             "due": {"type": "dict", "default": {}},
+            "at": {"type": "float"},
             "measured": {"type": "dict", "default": {}},
             "processes": {"type": "list", "elements": "dict"},
             "auto_rollback": {"type": "str", "default": "true"},

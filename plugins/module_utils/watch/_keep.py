@@ -192,7 +192,7 @@ def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], default: str, 
     if params["release"] not in (None, watch.release):
         return _result(book, watch, default, "watching", line="another release runs by now", watches=ended)
     due = {str(name): float(slot) for name, slot in params["due"].items()}
-    data = _tick.tick(watch, book.now, params["measured"], params["processes"], due)
+    data = _tick.tick(watch, book.now, params["measured"], params["processes"], due, params["at"])
     if data is not None:
         after = replace(watch, entries=(*watch.entries, {"data": data}))
         windows = _words.standing(after, watch.seconds(book.now))
@@ -235,6 +235,7 @@ def _result(
         "release": watch.release if watch else None,
         "version": watch.version if watch else None,
         "due": list(due),
+        "at": watch.seconds(book.now) if watch else None,
         "baseline": watch.baseline if watch and due else None,
         "next": following,
         "verdict": data["verdict"] if data else None,

@@ -124,12 +124,16 @@ def tick(
     measured: Mapping[str, Mapping[str, Any]],
     processes: Optional[Sequence[Mapping[str, Any]]],
     due: Mapping[str, float],
+    began: Optional[float] = None,
 ) -> Optional[dict[str, Any]]:
     """Return the data of the entry that records a tick; None when there is nothing to record.
 
-    ``due``: the time that each window was due for when the tick began, ``measured`` what was found, by window.
+    ``due``: the time that each window was due for when the tick ``began`` (in seconds since the switch), ``measured``
+    what was found, by window.
     """
     now = watch.seconds(moment)
+    # To measure takes its time, which makes no tick late.
+    at = now if began is None else min(began, now)
     places = watch.places(now)
     found = findings_of_time(watch, places, now, moment)
     total, more = findings_of_processes(watch, processes)
@@ -140,10 +144,10 @@ def tick(
         # Another tick may have been quicker.
         if slot is None or one.window.name not in measured or slot in one.done:
             continue
-        seen = look(watch, one, slot, measured[one.window.name], now)
+        seen = look(watch, one, slot, measured[one.window.name], at)
         looked.append(seen)
         if seen["late"]:
-            late = seconds_text(now - slot)
+            late = seconds_text(at - slot)
             text = f"{one.window.name}: tick {seen['number']} of {seen['of']} came {late} late"
             found.append(Finding("late", "yellow", text, one.window.name))
         red = [str(gate.get("reason") or gate["check"]) for gate in seen["gates"] if gate["verdict"] == "red"]
@@ -155,7 +159,7 @@ def tick(
     return {
         "event": TICK,
         "release": watch.release,
-        "at": now,
+        "at": at,
         "verdict": worst([*(seen["verdict"] for seen in looked), *(finding.verdict for finding in found)]),
         "trigger": any(finding.trigger for finding in found),
         "windows": looked,

@@ -189,6 +189,17 @@ def test_a_late_tick_is_a_finding(host: Host) -> None:
     assert host.window("3 min")["verdict"] == "yellow"
 
 
+def test_to_measure_for_a_while_makes_no_tick_late(host: Host) -> None:
+    host.deploy()
+    host.seconds = 62
+    begun = host.watch("begun")
+    host.seconds = 102
+    due = {begun["due"][0]["window"]: begun["due"][0]["slot"]}
+    ticked = host.watch("ticked", release=R1, due=due, at=begun["at"], measured={"3 min": gate("green")})
+    assert (ticked["verdict"], texts(ticked)) == ("green", [])
+    assert host.told()["ticks"][0]["at"] == 62
+
+
 def test_every_missed_tick_counts_once_and_the_window_has_not_passed(host: Host) -> None:
     host.deploy()
     first = host.tick(185)
