@@ -140,7 +140,7 @@ options:
         type: path
       systemd_unit:
         description:
-          - For V(process), in place of O(checks[].process), or V(log), in place of O(checks[].paths). A unit of systemd.
+          - For V(process), in place of O(checks[].process), or V(log), in place of O(checks[].paths). A systemd unit.
           - To read the journal takes root or a member of group C(systemd-journal).
         type: str
       paths:
@@ -470,8 +470,8 @@ options:
         description: Unit for messages. By default ms, % or /s where the measure implies it.
         type: str
       judge:
-        description: With V(false) the check is measured and never judged, for M(sluice.release.gate_comparison). It has no
-          limits then and no weight.
+        description: With V(false) it is measured and never judged, for M(sluice.release.gate_comparison). Then it has no
+          limits and no weight.
         type: bool
         default: true
       weight:

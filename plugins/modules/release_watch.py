@@ -173,7 +173,7 @@ at:
   returned: success
   type: float
 baseline:
-  description: What was usual before the release, as RV(due) needs it for O(measured); null where nobody has measured it.
+  description: What was usual before the release, as RV(due) needs it for O(measured); null where it was not measured.
   returned: success
   type: dict
 next:

@@ -147,11 +147,7 @@ def _limit_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     given = {option: raw[option] for option in ("target", "warn", "crit") if raw[option] is not None}
     kind = KINDS[raw["type"]]
     if not raw["judge"]:
-        limits = [*given, *(option for option in ("baseline", "expect", "successes") if raw[option])]
-        if limits:
-            yield f"{', '.join(limits)} cannot go with judge=false"
-        if kind.state(raw) is not None:
-            yield f"{kind.stated_by} cannot go with judge=false, for it yields no numbers"
+        yield from _unjudged_problems(raw, given)
         return
     if kind.state(raw) is not None or raw["expect"] is not None:
         what = "expect" if raw["expect"] is not None else kind.stated_by
@@ -174,6 +170,16 @@ def _limit_problems(raw: Mapping[str, Any]) -> Iterator[str]:
             beyond = given[option] > given["crit"] if direction == "above" else given[option] < given["crit"]
             if beyond:
                 yield f"{option} {given[option]:g} lies past crit {given['crit']:g} (the bad side is {direction})"
+
+
+def _unjudged_problems(raw: Mapping[str, Any], given: Mapping[str, float]) -> Iterator[str]:
+    """What a check says of limits although it is only measured."""
+    kind = KINDS[raw["type"]]
+    limits = [*given, *(option for option in ("baseline", "expect", "successes") if raw[option])]
+    if limits:
+        yield f"{', '.join(limits)} cannot go with judge=false"
+    if kind.state(raw) is not None:
+        yield f"{kind.stated_by} cannot go with judge=false, for it yields no numbers"
 
 
 def _time_problems(raw: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[str]:
