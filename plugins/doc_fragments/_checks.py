@@ -470,8 +470,8 @@ options:
         description: Unit for messages. By default ms, % or /s where the measure implies it.
         type: str
       judge:
-        description: With V(false) it is measured and never judged, for M(sluice.release.gate_comparison). Then it has no
-          limits and no weight.
+        description: With V(false) it is measured and never judged, for M(sluice.release.gate_comparison). Then it has
+          no limits and no weight.
         type: bool
         default: true
       weight:
