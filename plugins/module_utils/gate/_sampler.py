@@ -27,7 +27,7 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._schema import
 
 Report = Callable[[str, float, float, "list[dict[str, Any]]"], None]
 
-TELL = 0.25
+TELL = 0.5
 """Seconds between two lines for the person who waits: to judge every check at every answer would cost too much."""
 
 APART = 0.01
