@@ -219,7 +219,8 @@ def test_threads_end_with_the_gate() -> None:
     assert threading.active_count() <= before
 
 
-def test_the_waiting_person_is_told_not_at_every_answer() -> None:
+def test_the_waiting_person_is_told_not_at_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sampler, "TELL", 0.1)
     told: list[str] = []
     checks = [check(well, f"it {number}") for number in range(20)]
     _sampler.observe(checks, Settings(duration=0.4, interval=0.05), report=lambda line, *_more: told.append(line))
