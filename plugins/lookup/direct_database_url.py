@@ -61,10 +61,10 @@ _raw:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible.template import Templar, trust_as_template
+from ansible.template import trust_as_template
 
 from ansible_collections.sluice.release.plugins.plugin_utils._direct_url import Place, direct_url
 
@@ -72,7 +72,9 @@ from ansible_collections.sluice.release.plugins.plugin_utils._direct_url import 
 class LookupModule(LookupBase):
     def run(self, terms: Sequence[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
-        known, templar = variables or {}, cast("Templar", self._templar)
+        known, templar = variables or {}, self._templar
+        if templar is None:
+            raise AssertionError("a lookup is given a templar")
 
         def read(place: Place) -> Any:
             if place.variable not in known:

@@ -76,7 +76,7 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     pm2 = _pm2.Pm2(
         SubprocessRunner(base_env={}),
         home=os.path.abspath(params["pm2_home"]),
-        user_home=os.path.expanduser("~"),
+        user_home=_options.user_home(),
         path=_options.search_path(params["path_prepend"], os.environ.get("PATH", os.defpath)),
         executable=params["pm2"],
     )

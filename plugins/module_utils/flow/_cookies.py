@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -71,7 +71,7 @@ class Jar:
         """Keep and forget cookies as the answer's headers say, and return what it has set, by name."""
         jar, request = self._jar(url), _request(url)
         # http.cookiejar asks an answer for info() alone.
-        answer = cast("Any", _Answer(pairs))
+        answer: Any = _Answer(pairs)
         # Looking must not remove: a jar forgets an expired cookie while it reads the headers.
         seen = CookieJar(DefaultCookiePolicy()).make_cookies(answer, request)
         jar.extract_cookies(answer, request)

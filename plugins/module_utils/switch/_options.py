@@ -68,6 +68,11 @@ def search_path(prepend: list[str], inherited: str) -> str:
     return os.pathsep.join(dict.fromkeys([*prepend, *inherited.split(os.pathsep)]))
 
 
+def user_home() -> str:
+    """The home of the user that this runs as: PM2 and npm look there for their settings."""
+    return os.path.expanduser("~")
+
+
 def world(params: Mapping[str, Any], check_mode: bool = False, warn: Callable[[str], object] = str) -> World:
     """Return what the switch acts on; ``warn`` takes what a person should know after a success as well."""
     _pm2.check_name(params["name"])
@@ -79,7 +84,7 @@ def world(params: Mapping[str, Any], check_mode: bool = False, warn: Callable[[s
             # Not a byte of our own environment: the daemon would keep it, and hand it to every application.
             SubprocessRunner(base_env={}),
             home=os.path.abspath(params["pm2_home"]),
-            user_home=os.path.expanduser("~"),
+            user_home=user_home(),
             path=path,
             executable=params["pm2"],
             secrets=hidden,

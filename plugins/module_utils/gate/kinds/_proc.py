@@ -34,7 +34,7 @@ class Process(NamedTuple):
 def parse(text: str) -> Process | None:
     """Read /proc/<pid>/stat. None: it has ended and only waits to be noticed, or the text is no such line."""
     # The name in parentheses may hold spaces and parentheses of its own.
-    head, _, rest = text.rpartition(")")
+    head, _parenthesis, rest = text.rpartition(")")
     fields = rest.split()
     try:
         if fields[0] in ("Z", "X"):
