@@ -63,6 +63,9 @@ options:
           - V(contacts) passes when O(checks[].people) names somebody for each of O(checks[].required).
           - V(attestations) passes when somebody has vouched for each of O(checks[].required) in O(checks[].attested),
             not longer than O(checks[].max_age_days) ago.
+          - V(embargo) passes unless the last release went back less than O(checks[].embargo_days) ago, by the journal
+            in the state directory O(checks[].path). A deploy that has succeeded since ends it, as does a waiver for
+            the one that comes before its time.
         type: str
         required: true
         choices:
@@ -85,6 +88,7 @@ options:
           - http
           - contacts
           - attestations
+          - embargo
       name:
         description: Name of the check, for messages and waivers. By default its type.
         type: str
@@ -190,7 +194,7 @@ options:
         type: float
       path:
         description: File or directory, for V(disk), V(file), V(writable), V(git), V(package_version), V(coverage),
-          V(type_errors) and V(audit).
+          V(type_errors) and V(audit); the state directory of the application, for V(embargo).
         type: path
       free_mb:
         description: Room in MB (1024 * 1024 bytes), for V(disk).
@@ -312,5 +316,8 @@ options:
         type: dict
       max_age_days:
         description: Days after which somebody has to vouch anew, for V(attestations). Without it, never.
+        type: float
+      embargo_days:
+        description: Days between a release that went back and the next one, for V(embargo).
         type: float
 """

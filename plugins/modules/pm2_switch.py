@@ -18,135 +18,153 @@ description:
     removed and the old ones go on serving. C(pm2 reload), which deletes the old worker after a timeout in any case, is
     never used, nor is C(pm2 kill) or a command on all applications.
   - Looks first at what is there, so that it finishes or undoes what a killed run has left.
-  - In cluster mode old and new workers share the listening port within one PM2 daemon. In fork mode the new worker gets
-    the other one of two ports, and a proxy's upstream file is pointed at it.
+  - In cluster mode old and new workers share the listening port within one PM2 daemon. In fork mode the new ones get
+    the other one of two ports, and the proxy before them is led there.
+  - An application may have several processes, such as one that answers requests and one that works on a queue. They are
+    one unit, of which nothing is moved before every new one has proven itself.
+  - The environment is always fresh, as with C(--update-env). A worker never keeps a variable of an older configuration.
   - Each worker runs in the release directory itself and carries E(SLUICE_RELEASE), E(SLUICE_MARK) and
-    E(NODE_APP_INSTANCE), numbered from 0 within its release.
+    E(SLUICE_APPLICATION) and E(NODE_APP_INSTANCE), numbered from 0 within its release.
 extends_documentation_fragment:
   - sluice.release._attributes
   - sluice.release._attributes.action_group
   - sluice.release._attributes.action_plugin
   - sluice.release._progress
+  - sluice.release._switch
+  - sluice.release._proxy
 options:
   name:
-    description: Name of the application in PM2. Processes of other names are never touched.
-    type: str
-    required: true
-  state:
-    description:
-      - With V(active), O(release) serves, and nothing else under this name.
-      - With V(stopped), no worker runs, but PM2 keeps them in its list.
-      - With V(absent), PM2 does not know the name.
-    type: str
-    choices: [active, stopped, absent]
-    default: active
-  release:
-    description: Id of the artifact that shall serve. Required with O(state=active).
-    type: str
-  path:
-    description: The release directory. Required with O(state=active).
-    type: path
+    description: Name of the application, which is its name in PM2 unless O(processes) or O(ecosystem) has others.
   script:
-    description: The file that Node.js runs, relative to O(path). Required with O(state=active).
+    description: The file that Node.js runs, relative to O(path).
     type: str
   config:
     description:
       - JSON file with the environment of the workers, one flat object of strings.
-      - The workers get these variables, E(PATH), E(HOME) and what PM2 adds. It is never an argument of a process.
+      - The workers get these variables, E(PATH), E(HOME) and what PM2 adds. They go before those of O(ecosystem).
     type: path
   exec_mode:
-    description: How PM2 runs the workers. V(fork) needs O(ports) and O(upstream).
+    description: How PM2 runs the workers. V(fork) needs O(ports) and O(proxy), or O(up).
     type: str
     choices: [cluster, fork]
     default: cluster
   instances:
-    description: Number of workers. Always one with O(exec_mode=fork).
+    description: Number of workers.
     type: int
     default: 1
   ready:
-    description: How every worker proves itself. Required with O(state=active).
+    description: How every worker proves itself. Needed unless O(up) says that it answers nobody.
+  up:
+    description:
+      - How a worker proves itself that answers no requests, instead of O(ready). It may not crash meanwhile.
+      - O(wait_ready) is off for it unless it is set beside it in O(processes).
     type: dict
     suboptions:
-      url:
-        description: Address that says whether the worker is ready. In fork mode C({port}) stands for the worker's port.
-        type: str
-        required: true
-      status:
-        description: HTTP status that means ready.
-        type: list
-        elements: int
-        default: [200]
-      version:
-        description: The version that the worker has to report.
-        type: str
-        required: true
-      version_url:
-        description:
-          - Address whose JSON tells version and process of the worker that answers; O(ready.url) when it is left out.
-          - On the same host and port, for both are asked over one connection, which belongs to one worker.
-        type: str
-      version_query:
-        description: JMESPath expression for the version.
-        type: str
-        default: version
-      instance_query:
-        description: JMESPath expression for the process id. Without it no worker of a cluster can be told from another.
-        type: str
-        default: pid
-      successes:
-        description: How often in a row each worker has to be ready.
-        type: int
-        default: 3
-      timeout:
-        description: Seconds that the workers have for it, counted from when PM2 has started them.
-        type: float
-        default: 30
-      interval:
-        description: Seconds between two successes of one worker, and after an answer that was none.
-        type: float
-        default: 0.2
-      request_timeout:
-        description: Seconds for one request.
+      seconds:
+        description: Seconds that it has to stay up.
         type: float
         default: 5
-      validate_certs:
-        description: Whether an https certificate has to be valid.
+      log:
+        description: Text that it has to have written.
+        type: str
+  processes:
+    description:
+      - The processes of the application, when there are several. What one leaves out is as in O(ecosystem), or as the
+        option of that name of this module.
+      - They are started and proven in this order. The first one moves last.
+      - What was started for the application under a name that is not among them any more is ended.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Its name in PM2.
+        type: str
+        required: true
+      script:
+        description: As O(script).
+        type: str
+      args:
+        description: As O(args).
+        type: list
+        elements: str
+      exec_mode:
+        description: As O(exec_mode).
+        type: str
+        choices: [cluster, fork]
+      instances:
+        description: As O(instances).
+        type: int
+      ready:
+        description: As O(ready).
+        type: dict
+      up:
+        description: As O(up).
+        type: dict
+        suboptions:
+          seconds:
+            description: As O(up.seconds).
+            type: float
+            default: 5
+          log:
+            description: As O(up.log).
+            type: str
+      ports:
+        description: As O(ports).
+        type: list
+        elements: int
+      proxy:
+        description: As O(proxy).
+        type: dict
+      node_args:
+        description: As O(node_args).
+        type: list
+        elements: str
+      wait_ready:
+        description: As O(wait_ready).
         type: bool
-        default: true
+      listen_timeout:
+        description: As O(listen_timeout).
+        type: float
+      kill_timeout:
+        description: As O(kill_timeout).
+        type: float
+      out_file:
+        description: As O(out_file).
+        type: str
+      error_file:
+        description: As O(error_file).
+        type: str
+      merge_logs:
+        description: As O(merge_logs).
+        type: bool
+  ecosystem:
+    description:
+      - Ecosystem file in JSON or JavaScript, relative to O(path), that says how the processes are started.
+      - How they prove themselves says O(ready), or O(processes) for the one of that name.
+      - Refused is what a switch cannot honour, such as C(watch), C(cwd), C(cron_restart) or C(deploy).
+    type: str
+  ecosystem_env:
+    description: Which C(env_<name>) of the ecosystem file is laid over its C(env).
+    type: str
   ports:
-    description: The two ports that releases use in turn in fork mode.
+    description:
+      - The two ports that releases use in turn in fork mode.
+      - With several O(instances), each of the two is the first of as many ports.
     type: list
     elements: int
   port_variable:
     description: Environment variable that tells the worker its port in fork mode.
     type: str
     default: PORT
-  upstream:
-    description: The proxy in front of the port pair.
-    type: dict
-    suboptions:
-      path:
-        description: The file that names the live port; the proxy includes it.
-        type: path
-        required: true
-      content:
-        description: Content of the file, with C({port}) for the port.
-        type: str
-        required: true
-      test:
-        description: Command that checks the proxy's configuration.
-        type: list
-        elements: str
-        default: []
-      reload:
-        description: Command that makes the proxy read the file.
-        type: list
-        elements: str
-        required: true
-      settle:
-        description: Seconds between the reload, which works in the background, and the end of the old worker.
-        type: float
-        default: 1
+  hold:
+    description: Seconds that the old workers stay able to take the requests back in fork mode once the proxy has moved.
+    type: float
+    default: 3
+  args:
+    description: Arguments of the script. Anybody on the host can read them.
+    type: list
+    elements: str
+    default: []
   node_args:
     description: Arguments for Node.js, for example C(--max-old-space-size=512). Anybody on the host can read them.
     type: list
@@ -162,14 +180,25 @@ options:
     default: 10
   drain_timeout:
     description: Seconds that the application may need from SIGINT until its last request is answered.
-    type: float
-    default: 8
   kill_timeout:
     description:
       - Seconds after which PM2 ends a worker with SIGKILL; two more than O(drain_timeout) when left out, and never less
         than that.
       - It holds for the workers that this call starts. Those that it retires have the one that they were started with.
     type: float
+  log_dir:
+    description: Directory for the logs of the workers, C(NAME-out.log) and C(NAME-error.log); PM2's own if left out.
+    type: path
+  out_file:
+    description: File for what the workers write, an absolute path.
+    type: str
+  error_file:
+    description: File for the errors that the workers write, an absolute path.
+    type: str
+  merge_logs:
+    description: Whether all workers write into one file, without their id in its name.
+    type: bool
+    default: false
   link:
     description: Symbolic link that points at O(path) once the new workers are proven.
     type: path
@@ -192,9 +221,6 @@ options:
     type: list
     elements: path
     default: []
-  state_dir:
-    description: State directory of the application. With it, only one module at a time acts on the host.
-    type: path
 notes:
   - A request is lost when a worker exits with a connection that the PM2 daemon has just handed to it, when it closes a
     connection that a client is about to use again, or when it is killed. An application that loses none does three
@@ -242,7 +268,8 @@ EXAMPLES = r"""
     config: /srv/dealradarus/config/7/env.json
     exec_mode: fork
     ports: [3001, 3002]
-    upstream:
+    proxy:
+      type: nginx
       path: /etc/nginx/sluice/dealradarus.conf
       content: "upstream dealradarus { server 127.0.0.1:{port}; keepalive 16; }"
       test: [nginx, -t]
@@ -251,6 +278,25 @@ EXAMPLES = r"""
       url: http://127.0.0.1:{port}/ready
       version_url: http://127.0.0.1:{port}/version
       version: 1.1.0
+
+- name: An application of two processes, as its ecosystem file says, and of which one answers nobody
+  sluice.release.pm2_switch:
+    name: dealradarus
+    release: 1.1.0-3f2a9c51b7de
+    path: /srv/dealradarus/releases/1.1.0-3f2a9c51b7de
+    config: /srv/dealradarus/config/7/env.json
+    ecosystem: ecosystem.config.js
+    ecosystem_env: production
+    ready:
+      url: http://127.0.0.1:3000/ready
+      version_url: http://127.0.0.1:3000/version
+      version: 1.1.0
+    processes:
+      - name: dealradarus-worker
+        up:
+          seconds: 10
+          log: waiting for jobs
+    log_dir: /var/log/dealradarus
 """
 
 RETURN = r"""
@@ -278,6 +324,10 @@ instances:
       description: Its process id.
       type: int
       sample: 21873
+    port:
+      description: Where it listens in fork mode.
+      type: int
+      sample: 3001
     release:
       description: Artifact that it runs.
       type: str
@@ -324,6 +374,10 @@ retired:
       description: Whether it had to be killed, so that requests may be lost.
       type: bool
       sample: false
+    connections:
+      description: In fork mode 0 when it went by itself, none when it was killed.
+      type: int
+      sample: 0
 duration:
   description: Seconds that all of it took.
   returned: success
@@ -345,89 +399,92 @@ logs:
       elements: str
 """
 
-import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
-from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-from ansible_collections.sluice.release.plugins.module_utils.switch import _options, _switch
+from ansible_collections.sluice.release.plugins.module_utils.journal._fence import acting
+from ansible_collections.sluice.release.plugins.module_utils.proxy._options import PROXY
+from ansible_collections.sluice.release.plugins.module_utils.switch import _application, _options
+from ansible_collections.sluice.release.plugins.module_utils.switch._spec import SWITCH
 
-READY_OPTIONS: dict[str, t.Any] = {
-    "url": {"type": "str", "required": True},
-    "status": {"type": "list", "elements": "int", "default": [200]},
-    "version": {"type": "str", "required": True},
-    "version_url": {"type": "str"},
-    "version_query": {"type": "str", "default": "version"},
-    "instance_query": {"type": "str", "default": "pid"},
-    "successes": {"type": "int", "default": 3},
-    "timeout": {"type": "float", "default": 30},
-    "interval": {"type": "float", "default": 0.2},
-    "request_timeout": {"type": "float", "default": 5},
-    "validate_certs": {"type": "bool", "default": True},
+UP: dict[str, t.Any] = {"seconds": {"type": "float", "default": 5}, "log": {"type": "str"}}
+
+# What each process may have of its own. How it is read when it has not is said by the option of the module.
+PROCESS: dict[str, t.Any] = {
+    "script": {"type": "str"},
+    "args": {"type": "list", "elements": "str"},
+    "exec_mode": {"type": "str", "choices": ["cluster", "fork"]},
+    "instances": {"type": "int"},
+    "up": {"type": "dict", "options": UP},
+    "ports": {"type": "list", "elements": "int"},
+    "node_args": {"type": "list", "elements": "str"},
+    "wait_ready": {"type": "bool"},
+    "listen_timeout": {"type": "float"},
+    "kill_timeout": {"type": "float"},
+    "out_file": {"type": "str"},
+    "error_file": {"type": "str"},
+    "merge_logs": {"type": "bool"},
 }
 
-UPSTREAM_OPTIONS: dict[str, t.Any] = {
-    "path": {"type": "path", "required": True},
-    "content": {"type": "str", "required": True},
-    "test": {"type": "list", "elements": "str", "default": []},
-    "reload": {"type": "list", "elements": "str", "required": True},
-    "settle": {"type": "float", "default": 1},
+DEFAULTS: dict[str, t.Any] = {
+    "args": [],
+    "exec_mode": "cluster",
+    "instances": 1,
+    "node_args": [],
+    "wait_ready": True,
+    "listen_timeout": 10,
+    "merge_logs": False,
 }
 
 OPTIONS: dict[str, t.Any] = {
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["active", "stopped", "absent"], "default": "active"},
-    "release": {"type": "str"},
-    "path": {"type": "path"},
-    "script": {"type": "str"},
-    "config": {"type": "path"},
-    "exec_mode": {"type": "str", "choices": ["cluster", "fork"], "default": "cluster"},
-    "instances": {"type": "int", "default": 1},
-    "ready": {"type": "dict", "options": READY_OPTIONS},
-    "ports": {"type": "list", "elements": "int"},
+    **SWITCH,
+    **PROXY,
+    **{
+        name: {**option, **({"default": DEFAULTS[name]} if name in DEFAULTS else {})}
+        for name, option in PROCESS.items()
+    },
+    "processes": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            **PROCESS,
+            "name": {"type": "str", "required": True},
+            "ready": {"type": "dict"},
+            "proxy": {"type": "dict"},
+        },
+    },
+    "ecosystem": {"type": "str"},
+    "ecosystem_env": {"type": "str"},
+    "hold": {"type": "float", "default": 3},
     "port_variable": {"type": "str", "default": "PORT"},
-    "upstream": {"type": "dict", "options": UPSTREAM_OPTIONS},
-    "node_args": {"type": "list", "elements": "str", "default": []},
-    "wait_ready": {"type": "bool", "default": True},
-    "listen_timeout": {"type": "float", "default": 10},
-    "drain_timeout": {"type": "float", "default": 8},
-    "kill_timeout": {"type": "float"},
+    "log_dir": {"type": "path"},
     "link": {"type": "path"},
     "save": {"type": "bool", "default": False},
     "pm2": {"type": "str", "default": "pm2"},
     "pm2_home": {"type": "path", "default": "~/.pm2"},
     "path_prepend": {"type": "list", "elements": "path", "default": []},
-    "state_dir": {"type": "path"},
-    **PROGRESS,
 }
 
 
 def switch(params: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[str], object]) -> dict[str, t.Any]:
     """Bring the application to the wanted state."""
-    world = _options.world(params, check_mode, warn)
-    alone = (
-        contextlib.nullcontext()
-        if check_mode or not params["state_dir"]
-        else host_lock(params["state_dir"], f"switch {params['name']}")
-    )
+    place = _options.place(params, check_mode, warn)
+    alone = acting(params["state_dir"], params["token"], f"switch {params['name']}", check_mode=check_mode)
+    how = {"save": params["save"], "check_mode": check_mode}
     with alone:
         if params["state"] == "active":
-            return _switch.Switch(_options.request(params, check_mode), world, check_mode).run()
-        return _switch.end(
-            params["name"], world, absent=params["state"] == "absent", save=params["save"], check_mode=check_mode
-        )
+            kinds = _options.kinds(params, check_mode)
+            return _application.switch(kinds, params["name"], place, link=params["link"], hold=params["hold"], **how)
+        names = _options.names(params, check_mode)
+        return _application.end(names, params["name"], place, absent=params["state"] == "absent", **how)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=OPTIONS,
-        required_if=[
-            ("state", "active", ("release", "path", "script", "ready")),
-            ("exec_mode", "fork", ("ports", "upstream")),
-        ],
+        required_if=[("state", "active", ("release", "path"))],
         supports_check_mode=True,
     )
     run(module, lambda params: switch(params, check_mode=module.check_mode, warn=module.warn))

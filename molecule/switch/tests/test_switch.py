@@ -35,3 +35,15 @@ def test_the_second_run_restarted_nothing(workers: list[dict[str, Any]]) -> None
 
 def test_no_secret_is_in_an_argument_list(host: Host) -> None:
     assert "molecule-db-secret" not in host.check_output("ps -eo args")
+
+
+def test_the_frontend_is_published_whole(host: Host) -> None:
+    served = host.check_output("readlink --canonicalize /srv/molecule/frontend/www")
+    assert served.startswith("/srv/molecule/frontend/www.releases/1.0.0-")
+    page = host.check_output("curl --fail --silent --show-error http://127.0.0.1:8090/")
+    assert page == '<script type="module" src="/index-BvQ3kXyz.js"></script>'
+    headers = host.check_output("curl --fail --silent --head http://127.0.0.1:8090/index-BvQ3kXyz.js")
+    assert "Cache-Control: public, max-age=31536000, immutable" in headers
+    # What marks an artifact is nothing that a browser may see.
+    assert host.file(f"{served}/index.html").exists
+    assert not host.file(f"{served}/.sluice-artifact.json").exists

@@ -13,7 +13,6 @@ release does not start is then heard here or nowhere. Hearing is best effort; no
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -21,37 +20,9 @@ from collections import defaultdict, deque
 from types import TracebackType
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils.switch import _messages
+
 _KEPT_LINES = 50
-_MAX_MESSAGE = 1 << 24
-
-
-def take_messages(buffer: bytearray) -> list[list[Any]]:
-    """Remove every whole message from the buffer and return their arguments. ValueError when it is no such stream.
-
-    A message is one byte (version in the upper, number of arguments in the lower half), then each argument as four
-    bytes of length and its content: ``s:`` and text, or ``j:`` and JSON.
-    """
-    messages: list[list[Any]] = []
-    while buffer:
-        arguments: list[Any] = []
-        offset = 1
-        for _number in range(buffer[0] & 0x0F):
-            size = int.from_bytes(buffer[offset : offset + 4], "big")
-            if size > _MAX_MESSAGE:
-                raise ValueError("no message of PM2's bus")
-            if len(buffer) < offset + 4 + size:
-                return messages
-            arguments.append(_argument(bytes(buffer[offset + 4 : offset + 4 + size])))
-            offset += 4 + size
-        messages.append(arguments)
-        del buffer[:offset]
-    return messages
-
-
-def _argument(content: bytes) -> Any:
-    if content.startswith(b"j:"):
-        return json.loads(content[2:])
-    return content[2:].decode(errors="replace") if content.startswith(b"s:") else content
 
 
 class Bus:
@@ -96,7 +67,7 @@ class Bus:
                 if not block:
                     return
                 buffer += block
-                for message in take_messages(buffer):
+                for message in _messages.take(buffer):
                     self._note(message)
 
     def _note(self, message: list[Any]) -> None:

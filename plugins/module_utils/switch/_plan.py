@@ -57,16 +57,14 @@ def plan(
     script: str,
     instances: int,
     distrust: Collection[int] = (),
-    idle: Collection[int] = (),
 ) -> Plan:
     """Decide from the processes of one name as they are now, whatever a killed run has left of them.
 
     ``wanted`` is the mark of the wanted workers. ``distrust``: ids of workers that carry it and did not prove
-    themselves; they go as if they were of another release. ``idle``: ids of others that no request can reach (fork
-    mode: on the port that the proxy does not use).
+    themselves; they go as if they were of another release.
     """
     ours = [process for process in processes if process.mark == wanted and process.id not in distrust]
-    others_serve = any(process.alive and process not in ours and process.id not in idle for process in processes)
+    others_serve = any(process.alive and process not in ours for process in processes)
 
     keep: dict[int, Process] = {}
     clear: list[Process] = []
@@ -74,7 +72,7 @@ def plan(
     for process in processes:
         if process not in ours:
             # `pm2 start` on the script of a dead process restarts every process of that name instead.
-            in_the_way = process.id in idle or (not process.alive and process.script == script)
+            in_the_way = not process.alive and process.script == script
             (clear if in_the_way else retire).append(process)
         # A new worker that has crashed before its switch was finished is no worker to switch to. Where nothing else
         # serves it may have crashed last week: then it is what there is.

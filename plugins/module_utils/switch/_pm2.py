@@ -4,7 +4,7 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""A typed client of PM2's command line. What PM2 decides by itself is avoided, what it answers is checked."""
+"""A typed client of PM2. What PM2 decides by itself is avoided, what it answers is checked."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed, redact, tail
+from ansible_collections.sluice.release.plugins.module_utils.switch import _pm2_rpc
 
 # Variables that mark a worker as ours. PM2 shows them in its list and hands them down at every restart.
+APPLICATION = "SLUICE_APPLICATION"
 RELEASE = "SLUICE_RELEASE"
 MARK = "SLUICE_MARK"
 INSTANCE = "NODE_APP_INSTANCE"
@@ -43,13 +46,15 @@ _RECORD = frozenset(
     )
 )
 # fmt: on
-_OURS = frozenset({RELEASE, MARK, INSTANCE, "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "OVER_HOME"})
+_OURS = frozenset({APPLICATION, RELEASE, MARK, INSTANCE, "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "OVER_HOME"})
 
 # Linux keeps 108 bytes for the path of a socket, one of them for the end.
 _SOCKET_PATH_MAX = 107
 
 # Seconds for a call that only asks or tells the daemon something.
-_CALL_TIMEOUT = 60.0
+_PATIENCE = 60.0
+# Bytes; with fewer left a disk is full.
+_ROOM = 64 << 10
 
 # What PM2 takes for an ecosystem file, wherever in the path it stands.
 _ECOSYSTEM = (".json", ".yml", ".yaml", ".config.js", ".config.cjs", ".config.mjs")
@@ -94,6 +99,12 @@ class Start:
     wait_ready: bool = True
     listen_timeout: float = 10.0
     kill_timeout: float = 10.0
+    args: Sequence[str] = ()
+    out_file: str | None = None
+    error_file: str | None = None
+    merge_logs: bool = False
+    limits: Sequence[tuple[str, str]] = ()
+    """Further options with their values, such as ``--max-memory-restart``."""
 
     def argv(self) -> list[str]:
         """Arguments of ``pm2``. The environment is never among them: every user of the host can read those."""
@@ -103,7 +114,11 @@ class Start:
         words += ["--kill-timeout", _milliseconds(self.kill_timeout)]
         words += ["--wait-ready", "--listen-timeout", _milliseconds(self.listen_timeout)] if self.wait_ready else []
         words += [f"--node-args={' '.join(self.node_args)}"] if self.node_args else []
-        return [*words, "--no-vizion"]
+        words += ["--output", self.out_file] if self.out_file else []
+        words += ["--error", self.error_file] if self.error_file else []
+        words += ["--merge-logs"] if self.merge_logs else []
+        words += [word for pair in self.limits for word in pair if word]
+        return [*words, "--no-vizion", *(["--", *self.args] if self.args else [])]
 
 
 def _milliseconds(seconds: float) -> str:
@@ -174,8 +189,10 @@ def _process(entry: Mapping[str, Any], variables: tuple[str, ...]) -> Process:
 class Pm2:
     """One PM2 daemon, named by its home directory.
 
-    ``runner`` must start programs with nothing but the environment that it is given, and leave their output as it is:
-    lists are parsed here, and what goes into an error is redacted here.
+    What takes no more than a word of the daemon goes by its socket, through ``ask``; the command ``pm2`` does the rest,
+    and that as well where the socket does not answer. ``patience``: seconds for a call that only asks or tells the
+    daemon something. ``runner`` must start programs with nothing but the environment that it is given, and leave their
+    output as it is: lists are parsed here, and what goes into an error is redacted here.
     """
 
     def __init__(
@@ -188,11 +205,15 @@ class Pm2:
         executable: str = "pm2",
         secrets: Iterable[str] = (),
         variables: Iterable[str] = (),
+        patience: float = _PATIENCE,
+        ask: _pm2_rpc.Ask = _pm2_rpc.ask,
     ) -> None:
         self.runner = runner
+        self.patience = patience
+        self._ask = ask
         self.home = home
         self.secrets = tuple(secrets)
-        self.variables = tuple(variables)
+        self.variables = (APPLICATION, *variables)
         self._known: frozenset[int] = frozenset()
         self._executable = executable
         # The daemon hands its own environment down to every worker of every application, so it gets this and no more.
@@ -248,19 +269,40 @@ class Pm2:
         """Return the processes of that name, by id. None when the daemon does not run; it is not started."""
         return [process for process in self._list() if process.name == name]
 
+    def others(self, application: str, names: Iterable[str]) -> list[Process]:
+        """Return what was started for the application under another name than these."""
+        known = set(names)
+        return [
+            process
+            for process in self._list()
+            if process.name not in known and (process.variables or {}).get(APPLICATION) == application
+        ]
+
     def _list(self) -> list[Process]:
         if not self.running():
             self._known = frozenset()
             return []
-        done = self._check(self._call(["-s", "jlist"]), "list the PM2 processes")
         try:
-            listed = sorted(parse_list(done.stdout, self.variables), key=lambda process: process.id)
+            listed = sorted(self._told(), key=lambda process: process.id)
         except (ValueError, KeyError, TypeError) as error:
             raise SluiceError(
                 "list the PM2 processes", "PM2 printed something that is not its list", f"Try: pm2 jlist ({self.home})"
             ) from error
         self._known = frozenset(process.id for process in listed)
         return listed
+
+    def _told(self) -> list[Process]:
+        try:
+            entries = self._ask(self.home, "getMonitorData", {}, timeout=self.patience)
+            return [_process(entry, self.variables) for entry in entries]
+        except _pm2_rpc.LateError as late:
+            raise self._silent("list the PM2 processes", late) from late
+        except (_pm2_rpc.UnansweredError, _pm2_rpc.RefusedError, KeyError, TypeError, ValueError):
+            done = self._check(self._call(["-s", "jlist"]), "list the PM2 processes")
+            return parse_list(done.stdout, self.variables)
+
+    def _silent(self, what: str, late: Exception) -> SluiceError:
+        return SluiceError(what, f"the daemon of {self.home} gives {late}", f"See: {self.home}/pm2.log")
 
     def start(self, what: Start) -> Process:
         """Start one worker beside whatever runs under its name, and return it as PM2 lists it then.
@@ -270,7 +312,7 @@ class Pm2:
         """
         before = self._known
         done = self._call(
-            ["-s", *what.argv()], extra=what.environment, timeout=_CALL_TIMEOUT + what.listen_timeout, cwd=what.cwd
+            ["-s", *what.argv()], extra=what.environment, timeout=self.patience + what.listen_timeout, cwd=what.cwd
         )
         self._check(done, f"start {what.name} from {what.cwd}")
         new = [process for process in self.processes(what.name) if process.id not in before]
@@ -295,11 +337,28 @@ class Pm2:
         return self._end("stop", process)
 
     def _end(self, verb: str, process: Process) -> float:
+        what = f"{verb} the PM2 process {process.id} ({process.name})"
         # PM2 waits for the kill timeout twice: before and after SIGKILL.
-        done = self._call(["-s", verb, str(process.id)], timeout=_CALL_TIMEOUT + 2 * process.kill_timeout)
-        if done.rc != 0 and any(other.id == process.id for other in self._list()):
-            self._check(done, f"{verb} the PM2 process {process.id} ({process.name})")
-        return done.seconds
+        timeout = self.patience + 2 * process.kill_timeout
+        began = time.monotonic()
+        try:
+            # As the command does: what is watched would be started again.
+            self._ask(self.home, "stopWatch", f"{verb}ProcessId", process.id, timeout=self.patience)
+            self._ask(self.home, f"{verb}ProcessId", process.id, timeout=timeout)
+        except _pm2_rpc.LateError as late:
+            raise self._silent(what, late) from late
+        except _pm2_rpc.RefusedError as refused:
+            if self._lists(process):
+                raise SluiceError(what, f"its daemon says: {redact(str(refused), self.secrets)}") from None
+        except _pm2_rpc.UnansweredError:
+            done = self._call(["-s", verb, str(process.id)], timeout=timeout)
+            if done.rc != 0 and self._lists(process):
+                self._check(done, what)
+            return done.seconds
+        return time.monotonic() - began
+
+    def _lists(self, process: Process) -> bool:
+        return any(other.id == process.id for other in self._list())
 
     def save(self) -> None:
         """Make PM2 write its list for ``pm2 resurrect``; only the owner can read it. It holds every application."""
@@ -324,20 +383,30 @@ class Pm2:
         words: Sequence[str],
         *,
         extra: Mapping[str, str] | None = None,
-        timeout: float = _CALL_TIMEOUT,
+        timeout: float | None = None,
         cwd: str | None = None,
     ) -> Completed:
         executable = self.executable
         try:
             return self.runner(
-                [executable, *words], cwd=cwd or self.home, env={**self.environment, **(extra or {})}, timeout=timeout
+                [executable, *words],
+                cwd=cwd or self.home,
+                env={**self.environment, **(extra or {})},
+                timeout=timeout or self.patience,
             )
         except SluiceError as error:
             # Its fields hold the output as it is, and PM2's list has the environments in it.
             raise SluiceError(error.verb_and_thing, redact(error.cause, self.secrets), error.remedy) from None
 
+    def _why_silent(self) -> str:
+        # It says nothing of a disk that is full.
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self.home).free < _ROOM:
+                return f"the disk that {self.home} is on is full"
+        return "it said nothing"
+
     def _check(self, done: Completed, what: str) -> Completed:
         if done.rc != 0:
             said = redact(tail(done.stderr, 5) or tail(done.stdout, 5), self.secrets).strip()
-            raise SluiceError(what, f"pm2 exited with {done.rc}: {said or 'it said nothing'}")
+            raise SluiceError(what, f"pm2 exited with {done.rc}: {said or self._why_silent()}")
         return done

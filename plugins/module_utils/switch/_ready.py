@@ -32,6 +32,8 @@ except ImportError:
 
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _MAX_BODY = 1 << 20
+# The line of a stack trace that says what happened.
+_ERROR_LINE = re.compile(r"^(Uncaught )?\w*Error\b.*")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Answer:
     error: str | None = None
     whole: bool = True
     seconds: float = 0.0
+    lacks: str | None = None
+    """What it still lacks, where that is known better than by a status."""
 
 
 def query(expression: str, document: Any) -> Any:
@@ -188,6 +192,8 @@ class Proof:
     pids: Collection[int]
     anonymous: bool = False
     """The one worker has the address for itself: an answer need not say who gives it."""
+    name: str = ""
+    """What messages call that one."""
     records: dict[int, Record] = field(default_factory=dict)
     looks: int = 0
     last_error: str | None = None
@@ -219,11 +225,11 @@ class Proof:
         if pid not in self.records:
             return False
         if answer.status not in self.ready.status:
-            self._reset(pid, f"not ready, HTTP {answer.status}")
+            self._reset(pid, answer.lacks or f"not ready, HTTP {answer.status}")
         elif answer.version != self.ready.version:
             # A process does not change its version: no use to wait.
             self._reset(pid, f"ready, but it reports version {answer.version}")
-            self.wrong = f"process {pid} reports version {answer.version} instead of {self.ready.version}"
+            self.wrong = f"{self._who(pid)} reports version {answer.version} instead of {self.ready.version}"
         else:
             record = self.records[pid]
             record.seen = "ready"
@@ -232,6 +238,9 @@ class Proof:
             if record.successes >= self.ready.successes and record.ready_at is None:
                 record.ready_at = at
         return True
+
+    def _who(self, pid: int) -> str:
+        return self.name or f"process {pid}"
 
     def _reset(self, pid: int, seen: str) -> None:
         self.records[pid] = Record(seen=seen)
@@ -246,7 +255,7 @@ class Proof:
         if self.wrong:
             return self.wrong
         open_ones = [
-            f"process {pid} {record.seen} ({record.successes} of {self.ready.successes} in a row)"
+            f"{self._who(pid)} {record.seen} ({record.successes} of {self.ready.successes} in a row)"
             for pid, record in sorted(self.records.items())
             if record.ready_at is None
         ]
@@ -259,3 +268,9 @@ def from_options(options: dict[str, Any]) -> Ready:
     status: Sequence[int] = options["status"]
     values = {key: value for key, value in options.items() if value is not None and key != "status"}
     return Ready(status=tuple(status), **values)
+
+
+def telling_line(lines: Sequence[str]) -> str:
+    """Return the line of a log that tells most about an end: the last that names an error, or else the last."""
+    errors = [line for line in lines if _ERROR_LINE.match(line)]
+    return (errors or list(lines))[-1]

@@ -81,6 +81,8 @@ def _named(state: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None
     return [
         ("current", state.get("current")),
         ("last known good", state.get("last_known_good")),
+        # Without it no toggle could be taken back.
+        ("what the current configuration was made from", _base(state.get("current"))),
         ("previous good", state.get("previous_good")),
         ("target of the release under way", opened.get("target")),
         # A rollback says in its opening where it goes.
@@ -88,6 +90,12 @@ def _named(state: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None
         ("target of the release under way", data),
         ("what the release under way restores", data.get("restored")),
     ]
+
+
+def _base(target: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the config version that a target's was made from by an emergency action; None without one."""
+    base = ((target or {}).get("config") or {}).get("base")
+    return None if base is None else {"config": {"version": base}}
 
 
 def _name(kind: str, target: object) -> str | None:

@@ -4,7 +4,7 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""A switch from one release to another that fails closed.
+"""A switch of workers of a cluster from one release to another that fails closed.
 
 The new workers are started beside the old ones and proven one by one; only then the old ones are retired. Whatever goes
 wrong before that removes the new ones and leaves the old ones as they were. Every step first looks at what is there, so
@@ -14,8 +14,6 @@ a run that was killed anywhere is finished, or undone, by the next.
 from __future__ import annotations
 
 import os
-import re
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,62 +21,44 @@ from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import replace_link
-from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, redact
-from ansible_collections.sluice.release.plugins.module_utils.switch import _pm2, _ready, _upstream
+from ansible_collections.sluice.release.plugins.module_utils.switch import _ready
 from ansible_collections.sluice.release.plugins.module_utils.switch._bus import Bus
-from ansible_collections.sluice.release.plugins.module_utils.switch._plan import Plan, mark, plan, previous_release
+from ansible_collections.sluice.release.plugins.module_utils.switch._plan import Plan, plan, previous_release
 from ansible_collections.sluice.release.plugins.module_utils.switch._pm2 import Pm2, Process
+from ansible_collections.sluice.release.plugins.module_utils.switch._pm2_logs import Logs
 from ansible_collections.sluice.release.plugins.module_utils.switch._ready import Answer, Proof, Ready
+from ansible_collections.sluice.release.plugins.module_utils.switch._runtime import passed_on
+from ansible_collections.sluice.release.plugins.module_utils.switch._worker import Worker
 
 # Seconds between two looks that found another worker: quick, for the next connection goes to the next worker.
 _NEXT_LOOK = 0.02
 _SWEEPS = 5
-_LOG_LINES = 20
-_LOG_BYTES = 1 << 20
-# The line of a Node.js stack trace that says what happened.
-_ERROR_LINE = re.compile(r"^(Uncaught )?\w*Error\b.*")
 
 
 @dataclass(frozen=True)
 class Request:
     """What shall serve. Times in seconds."""
 
-    name: str
-    release: str
-    path: str
-    script: str
-    environment: Mapping[str, str]
+    worker: Worker
     ready: Ready
-    exec_mode: str = "cluster"
     instances: int = 1
-    ports: Sequence[int] = ()
-    port_variable: str = "PORT"
-    upstream: _upstream.Upstream | None = None
-    node_args: Sequence[str] = ()
-    wait_ready: bool = True
-    listen_timeout: float = 10.0
-    drain_timeout: float = 8.0
-    kill_timeout: float = 10.0
     link: str | None = None
-    save: bool = False
 
     @property
-    def entry(self) -> str:
-        """Full path of the script. The release itself, not the link: PM2 restarts a crashed worker from there."""
-        return os.path.normpath(os.path.join(self.path, self.script))
+    def name(self) -> str:
+        return self.worker.name
+
+    @property
+    def release(self) -> str:
+        return self.worker.release
+
+    @property
+    def path(self) -> str:
+        return self.worker.path
 
     @property
     def mark(self) -> str:
-        """The mark of the wanted workers; the port is not in it, for a port pair changes it every time."""
-        return mark(
-            self.release,
-            self.environment,
-            self.entry,
-            self.exec_mode,
-            list(self.node_args),
-            self.wait_ready,
-            self.kill_timeout,
-        )
+        return self.worker.mark
 
 
 @dataclass(frozen=True)
@@ -86,12 +66,14 @@ class World:
     """What the switch touches, so that tests can hold it."""
 
     pm2: Pm2
-    runner: CommandRunner
+    logs: Logs
     look: Callable[[Ready], Answer] = _ready.look
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], object] = str
     warn: Callable[[str], object] = str
+    proceed: Callable[[], object] = lambda: None
+    """Called when the new workers are proven and before anything is moved: what has to be proven as well."""
 
 
 class Unproven(Exception):  # noqa: N818 - a verdict, turned into the collection's error with all that was seen
@@ -145,29 +127,27 @@ class Switch:
     workers: list[Seen] = field(default_factory=list)
     started: list[Process] = field(default_factory=list)
     retired: list[dict[str, Any]] = field(default_factory=list)
-    log_sizes: dict[str, int] = field(default_factory=dict)
-    bus: Bus | None = None
 
     def run(self) -> dict[str, Any]:
         """Bring it about, or in check mode say what would be done. SluiceError with the same keys on failure."""
         began = self.world.now()
         request, pm2 = self.request, self.world.pm2
         processes = pm2.processes(request.name)
-        self._note_log_sizes()
-        todo, port = self._decide(processes)
-        change = self._changes(todo, port)
+        self.world.logs.note_sizes()
+        todo = self._decide(processes)
+        change = self._changes(todo)
         result = {
             "changed": bool(change),
             "previous": previous_release(processes, request.release),
             "current": request.release,
-            "diff": {"before": self._before(processes), "after": self._after(processes, change, port)},
+            "diff": {"before": self._before(processes), "after": self._after(processes, change)},
         }
         if change and not self.check_mode:
             pm2.ensure_daemon()
-            with Bus(pm2.home) as self.bus:
-                self._carry_out(todo, port, result)
-            if request.save:
-                pm2.save()
+            with Bus(pm2.home) as self.world.logs.bus:
+                self._carry_out(todo, result)
+        else:
+            self.world.proceed()
         instances = [worker.result() for worker in self.workers]
         if change and self.check_mode:
             instances = self._predicted(todo)
@@ -180,103 +160,48 @@ class Switch:
 
     # -- deciding ------------------------------------------------------------------------------------------------
 
-    def _decide(self, processes: Sequence[Process]) -> tuple[Plan, int | None]:
+    def _decide(self, processes: Sequence[Process]) -> Plan:
         """Plan from what is there; workers that look right but serve nobody's requests are replaced as well."""
         todo = self._plan(processes)
         if todo.keep and not todo.serving:
             self.world.say("check the running workers")
             workers = [Seen(process, self.world.now()) for process in todo.keep]
             try:
-                self._prove(workers, self._port_of(todo.keep[0]))
+                self._prove(workers)
                 self.workers = workers
             except Unproven as reason:
                 self.world.warn(f"The running workers are not ready, so they are replaced: {reason}")
                 todo = self._plan(processes, distrust={process.id for process in todo.keep})
-        return todo, self._port(todo)
+        return todo
 
     def _plan(self, processes: Sequence[Process], distrust: set[int] | None = None) -> Plan:
         request = self.request
-        live = self._live_port()
-        # A port pair has one live side; what sits on the other was left there by a run that did not get further.
-        idle = {
-            process.id
-            for process in processes
-            if live is not None and process.mark != request.mark and self._port_of(process) not in (live, None)
-        }
         return plan(
             processes,
             wanted=request.mark,
-            script=request.entry,
+            script=request.worker.entry,
             instances=request.instances,
             distrust=distrust or (),
-            idle=idle,
         )
 
-    def _live_port(self) -> int | None:
-        upstream = self.request.upstream
-        if upstream is None:
-            return None
-        return _upstream.live_port(_upstream.read(upstream.path), upstream.content, self.request.ports)
-
-    def _port_of(self, process: Process) -> int | None:
-        value = (process.variables or {}).get(self.request.port_variable, "")
-        return int(value) if value.isdigit() and self.request.upstream else None
-
-    def _port(self, todo: Plan) -> int | None:
-        """Return the port for the new worker of a port pair; None in cluster mode."""
-        if self.request.upstream is None:
-            return None
-        if todo.keep:
-            return self._port_of(todo.keep[0])
-        taken = {self._port_of(process) for process in todo.serving}
-        live = self._live_port()
-        free = [port for port in self.request.ports if port not in taken and port != (live if todo.serving else None)]
-        if not free:
-            raise SluiceError(
-                f"choose a port for {self.request.name}",
-                f"processes of that name use both of {' and '.join(map(str, self.request.ports))}, and "
-                f"{self.request.upstream.path} does not say which one serves",
-                "Delete the PM2 process that does not serve",
-            )
-        return free[0]
-
-    def _changes(self, todo: Plan, port: int | None) -> list[str]:
+    def _changes(self, todo: Plan) -> list[str]:
         """Name what is not as it shall be."""
         request = self.request
         changes = ["workers"] if todo.changed else []
-        if (
-            request.upstream
-            and port
-            and _upstream.read(request.upstream.path) != _upstream.render(request.upstream.content, port)
-        ):
-            changes.append("upstream")
         if request.link and _target(request.link) != request.path:
             changes.append("link")
-        if request.save and (todo.changed or self.world.pm2.saved(request.name) != self._saved()):
-            changes.append("save")
         return changes
-
-    def _saved(self) -> list[tuple[str | None, str]]:
-        return sorted(((self.request.mark, str(number)) for number in range(self.request.instances)), key=str)
 
     # -- acting --------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, todo: Plan, port: int | None, result: Mapping[str, Any]) -> None:
+    def _carry_out(self, todo: Plan, result: Mapping[str, Any]) -> None:
         request, world = self.request, self.world
-        file = _upstream.read(request.upstream.path) if request.upstream else None
         link = _target(request.link) if request.link else None
-        pointed = False
         try:
-            self._begin(todo, port)
-            if request.upstream and port:
-                world.say(f"point the proxy at port {port}")
-                pointed = True
-                _upstream.point(request.upstream, port, world.runner)
+            self._begin(todo)
+            world.proceed()
             if request.link:
                 replace_link(request.link, request.path)
-            if pointed and request.upstream and todo.serving:
-                # Proxies reload in the background: their old workers still send requests to the old port.
-                world.sleep(request.upstream.settle)
             self._retire(todo)
             ours = {worker.process.id for worker in self.workers}
             self._sweep(lambda process: process.id not in ours)
@@ -284,8 +209,6 @@ class Switch:
             left = [process for process in todo.serving or todo.keep if not self._gone(process)]
             evidence = self._evidence(result)
             if left or not self.retired:
-                if pointed and request.upstream and left:
-                    _upstream.put_back(request.upstream, file, world.runner, again=True)
                 if request.link and link is not None and _target(request.link) != link:
                     replace_link(request.link, link)
                 try:
@@ -294,57 +217,36 @@ class Switch:
                     world.warn(str(stuck))
             raise self._failure(problem, left, evidence) from problem
 
-    def _begin(self, todo: Plan, port: int | None) -> None:
+    def _begin(self, todo: Plan) -> None:
         """Start what is missing and prove all that shall serve."""
         world = self.world
         for process in todo.clear:
             world.pm2.delete(process)
-        if port and todo.start:
-            _check_free(port)
         self.workers = self.workers or [Seen(process, world.now()) for process in todo.keep]
         # The first one goes ahead alone, so that a bad release meets as few requests as possible.
         ahead = todo.start[:1] if not todo.keep else ()
         for group in (ahead, todo.start[len(ahead) :]):
             for number in group:
-                self._start(number, port)
+                self._start(number)
             if group:
-                self._prove(self.workers, port)
+                self._prove(self.workers)
         if any(worker.ready_seconds is None for worker in self.workers):
-            self._prove(self.workers, port)
+            self._prove(self.workers)
 
-    def _start(self, number: int, port: int | None) -> None:
+    def _start(self, number: int) -> None:
         request, world = self.request, self.world
         world.say(f"start worker {number + 1} of {request.instances}")
         began = world.now()
-        process = world.pm2.start(
-            _pm2.Start(
-                name=request.name,
-                script=request.entry,
-                cwd=request.path,
-                environment={
-                    **request.environment,
-                    **({request.port_variable: str(port)} if port else {}),
-                    _pm2.RELEASE: request.release,
-                    _pm2.MARK: request.mark,
-                    _pm2.INSTANCE: str(number),
-                },
-                exec_mode=request.exec_mode,
-                node_args=request.node_args,
-                wait_ready=request.wait_ready,
-                listen_timeout=request.listen_timeout,
-                kill_timeout=request.kill_timeout,
-            )
-        )
+        process = world.pm2.start(request.worker.start(number))
         self.started.append(process)
         self.workers.append(Seen(process, began))
 
-    def _prove(self, workers: Sequence[Seen], port: int | None) -> None:
+    def _prove(self, workers: Sequence[Seen]) -> None:
         """Ask until every worker has proven itself. Unproven when one crashes, is wrong, or time is up."""
-        world = self.world
-        ready = self.request.ready if port is None else self.request.ready.at_port(port)
+        world, ready = self.world, self.request.ready
         _ready.check(ready)
         began = world.now()
-        proof = Proof(ready, [worker.process.pid for worker in workers], anonymous=port is not None)
+        proof = Proof(ready, [worker.process.pid for worker in workers])
         while not proof.complete:
             if proof.wrong or world.now() - began > ready.timeout:
                 # A crashed worker explains more than what did not answer.
@@ -432,6 +334,8 @@ class Switch:
             remedy = "The new workers were removed; nothing served before, and nothing serves now"
         fields = {**evidence, **(problem.fields if isinstance(problem, SluiceError) else {})}
         fields["changed"] = bool(self.retired)
+        if isinstance(problem, SluiceError) and "instances" in problem.fields:
+            return passed_on(problem, {**evidence, "changed": fields["changed"]})
         return SluiceError(f"switch {self.request.name} to {self.request.release}", cause, remedy, **fields)
 
     def _evidence(self, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -441,7 +345,7 @@ class Switch:
             "instances": [worker.result() for worker in self.workers],
             "retired": self.retired,
             "logs": [
-                {"id": worker.process.id, "lines": self._log_lines(worker.process)}
+                {"id": worker.process.id, "lines": self.world.logs.lines(worker.process)}
                 for worker in self.workers
                 if any(process.id == worker.process.id for process in self.started)
             ],
@@ -454,32 +358,9 @@ class Switch:
         kept = self.workers or [Seen(process, 0.0) for process in todo.keep]
         return [*(worker.result() for worker in kept), *missing]
 
-    def _note_log_sizes(self) -> None:
-        """Remember where each log ends now: PM2 gives ids, and so logs, to new workers again."""
-        directory = os.path.join(self.world.pm2.home, "logs")
-        if os.path.isdir(directory):
-            self.log_sizes = {entry.path: entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()}
-
-    def _log_lines(self, process: Process) -> list[str]:
-        """Return the last lines that a new worker wrote, redacted: from its log files, or else as they were heard."""
-        lines: list[str] = []
-        for path in process.logs:
-            try:
-                with open(path, "rb") as stream:
-                    stream.seek(self.log_sizes.get(path, 0))
-                    text = stream.read(_LOG_BYTES).decode(errors="replace")
-            except OSError:
-                continue
-            lines += [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
-        if not lines and self.bus:
-            lines = self.bus.lines(process.id)[-_LOG_LINES:]
-        return redact("\n".join(lines), self.world.pm2.secrets).splitlines()
-
     def _last_words(self, process: Process) -> str:
-        lines = [line.strip() for line in self._log_lines(process)]
-        errors = [line for line in lines if _ERROR_LINE.match(line)]
-        chosen = errors[-1:] or lines[-1:]
-        return f"; its log says: {chosen[0]}" if chosen else ""
+        lines = [line.strip() for line in self.world.logs.lines(process)]
+        return f"; its log says: {_ready.telling_line(lines)}" if lines else ""
 
     def _before(self, processes: Sequence[Process]) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -487,18 +368,14 @@ class Switch:
         }
         if self.request.link:
             state["link"] = _target(self.request.link)
-        if self.request.upstream:
-            state["port"] = self._live_port()
         return state
 
-    def _after(self, processes: Sequence[Process], change: Sequence[str], port: int | None) -> dict[str, Any]:
-        state = {**self._before(processes), **({"saved": True} if "save" in change else {})}
+    def _after(self, processes: Sequence[Process], change: Sequence[str]) -> dict[str, Any]:
+        state = self._before(processes)
         if "workers" in change:
             state["instances"] = [f"{self.request.release} online"] * self.request.instances
         if self.request.link:
             state["link"] = self.request.path
-        if self.request.upstream:
-            state["port"] = port
         return state
 
 
@@ -509,22 +386,11 @@ def _target(link: str) -> str | None:
         return None
 
 
-def _check_free(port: int) -> None:
-    """Refuse a port that something listens on, before a worker trips over it."""
-    with socket.socket() as probe:
-        probe.settimeout(2.0)
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise SluiceError(
-                f"start a worker on port {port}", "another process listens there", f"See: ss -ltnp 'sport = :{port}'"
-            )
-
-
-def end(name: str, world: World, *, absent: bool, save: bool = False, check_mode: bool = False) -> dict[str, Any]:
+def end(name: str, world: World, *, absent: bool, check_mode: bool = False) -> dict[str, Any]:
     """Stop every worker of that name gracefully, and with ``absent`` forget it as well. Same keys as a switch."""
     began = world.now()
     processes = world.pm2.processes(name)
     todo = [process for process in processes if absent or process.alive]
-    stale = save and absent and bool(world.pm2.saved(name))
     retired = []
     left = processes
     for _round in range(0 if check_mode else _SWEEPS):
@@ -538,12 +404,10 @@ def end(name: str, world: World, *, absent: bool, save: bool = False, check_mode
             entry = {"id": process.id, "pid": process.pid, "release": process.release}
             retired.append({**entry, "seconds": round(seconds, 3), "killed": killed})
         left = world.pm2.processes(name)
-    if save and (todo or stale) and not check_mode:
-        world.pm2.save()
     before = [f"{process.release or 'unknown'} {process.status}" for process in processes]
     after = [] if absent else [f"{process.release or 'unknown'} stopped" for process in processes]
     return {
-        "changed": bool(todo) or stale,
+        "changed": bool(todo),
         "previous": previous_release(processes, ""),
         "current": None,
         "instances": [Seen(process, began).result() for process in left],

@@ -45,14 +45,6 @@ STOPPED: dict[str, Any] = {"status": "stopped", "pid": 0}
         pytest.param(
             [worker(0), worker(1, NEW, 1)], {"distrust": {0, 1}}, [], [], [0, 1], [0, 1], id="did not prove themselves"
         ),
-        pytest.param(
-            [worker(0, OLD), worker(1, "other")], {"idle": {1}, "instances": 1}, [], [1], [0], [0],
-            id="left on the idle port",
-        ),
-        pytest.param(
-            [worker(0, "other"), worker(1, restarts=1)], {"idle": {0}, "instances": 1}, [1], [0], [], [],
-            id="what is idle does not serve",
-        ),
     ],
 )  # fmt: skip
 def test_plan(

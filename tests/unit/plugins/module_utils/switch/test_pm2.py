@@ -18,6 +18,12 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._runner import Completed
 from ansible_collections.sluice.release.plugins.module_utils.switch import _pm2
 from ansible_collections.sluice.release.plugins.module_utils.switch._pm2 import Pm2, Process, Start
+from ansible_collections.sluice.release.plugins.module_utils.switch._pm2_rpc import (
+    Ask,
+    LateError,
+    RefusedError,
+    UnansweredError,
+)
 
 SECRET = "hunter2-and-more"
 
@@ -62,10 +68,32 @@ def home() -> Iterator[Path]:
         yield Path(directory)
 
 
-def client(home: Path, runner: Runner) -> Pm2:
+def silent(_home: str, _method: str, *_arguments: Any, timeout: float) -> Any:
+    """A daemon whose socket is of no use to us."""
+    raise UnansweredError
+
+
+class Daemon:
+    """Answers by its socket, each method with what it is told here, and remembers what it was asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.asked: list[tuple[Any, ...]] = []
+
+    def __call__(self, home: str, method: str, *arguments: Any, timeout: float) -> Any:
+        self.asked.append((method, *arguments))
+        answer = self.answers[method]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def client(home: Path, runner: Runner, ask: Ask = silent) -> Pm2:
     (home / "pm2").write_text("")
     (home / "pm2").chmod(0o755)
-    return Pm2(runner, home=str(home), user_home="/home/app", path=str(home), secrets=[SECRET], variables=["PORT"])
+    return Pm2(
+        runner, home=str(home), user_home="/home/app", path=str(home), secrets=[SECRET], variables=["PORT"], ask=ask
+    )
 
 
 @pytest.mark.parametrize("before", ["", ">>>> In-memory PM2 is out-of-date, do:\n>>>> $ pm2 update\n", "[PM2] Spawn\n"])
@@ -150,6 +178,47 @@ def test_deleting_what_is_gone_is_no_error(home: Path, rest: list[Any], fails: b
     else:
         assert pm2.delete(Process(3, 103, "shop", "online")) == 0.2
     assert runner.calls[0][0] == ["-s", "delete", "3"]
+
+
+def test_the_daemon_is_asked_without_a_program(home: Path) -> None:
+    daemon, runner = (
+        Daemon(getMonitorData=[entry(4), entry(3, PORT="80")], stopWatch=None, deleteProcessId=None),
+        Runner(),
+    )
+    pm2 = client(home, runner, daemon)
+    listed = pm2.processes("shop")
+    assert [(it.id, it.pid, it.variables) for it in listed] == [(3, 103, {"PORT": "80"}), (4, 104, {})]
+    assert pm2.delete(listed[0]) < 1
+    assert daemon.asked[1:] == [("stopWatch", "deleteProcessId", 3), ("deleteProcessId", 3)]
+    assert runner.calls == []
+
+
+@pytest.mark.parametrize("answer", ["a list it is not", [{"pm_id": 3}], None, RefusedError("no such method")])
+def test_what_the_daemon_tells_otherwise_is_asked_of_the_program(home: Path, answer: Any) -> None:
+    runner = Runner(json.dumps([entry(3)]))
+    assert [it.id for it in client(home, runner, Daemon(getMonitorData=answer)).processes("shop")] == [3]
+    assert runner.calls[0][0] == ["-s", "jlist"]
+
+
+@pytest.mark.parametrize(("rest", "fails"), [([], False), ([entry(3)], True)])
+def test_what_the_daemon_refuses_to_delete_is_looked_for(home: Path, rest: list[Any], fails: bool) -> None:
+    daemon = Daemon(getMonitorData=rest, stopWatch=None, deleteProcessId=RefusedError(f"3 id unknown, {SECRET}"))
+    pm2 = client(home, Runner(), daemon)
+    if fails:
+        with pytest.raises(SluiceError, match=r"process 3 \(shop\): its daemon says: 3 id unknown, \*{8}"):
+            pm2.delete(Process(3, 103, "shop", "online"))
+    else:
+        assert pm2.delete(Process(3, 103, "shop", "online")) < 1
+
+
+def test_a_daemon_that_hangs_is_not_asked_again_by_the_program(home: Path) -> None:
+    late, runner = LateError("no answer within 60 s"), Runner()
+    pm2 = client(home, runner, Daemon(getMonitorData=late, stopWatch=None, stopProcessId=late))
+    with pytest.raises(SluiceError, match=r"Cannot list the PM2 processes: the daemon of .* gives no answer within"):
+        pm2.processes("shop")
+    with pytest.raises(SluiceError, match=r"Cannot stop the PM2 process 3 \(shop\): the daemon of "):
+        pm2.stop(Process(3, 103, "shop", "online"))
+    assert runner.calls == []
 
 
 def test_the_daemon_is_started_clean_in_a_closed_home(tmp_path: Path) -> None:

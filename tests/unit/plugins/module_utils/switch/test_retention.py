@@ -61,6 +61,7 @@ def opened(*, moved: bool, target: dict[str, Any] | None = None, **data: Any) ->
         (Found(CONFIG, "10"), state("e", "d", "c"), 1, True, "current"),
         (Found(CONFIG, "8"), state("e", "d", "c"), 3, True, "one of the last 3"),
         (Found(CONFIG, "8"), state("e", "d", "c"), 2, False, "older than the last 2"),
+        (Found(CONFIG, "2"), state("e", current={"config": {"version": 10, "base": 2}}), 1, True, "was made from"),
         (Found(CONFIG, "3"), state("e", open=opened(moved=True, config={"version": 3})), 1, True, "target of"),
     ],
 )  # fmt: skip
