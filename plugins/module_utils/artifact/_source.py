@@ -21,6 +21,7 @@ import zipfile
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import sha256_file, sha256_tree
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner
+from ansible_collections.sluice.release.plugins.module_utils.artifact._signature import Signature
 
 # What belongs to a working copy and not to a release; npm and the build make their own.
 EXCLUDED = (".git", "node_modules", "dist")
@@ -70,10 +71,11 @@ class DirectorySource:
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveSource:
-    """A tar or zip file on the host; ``checksum`` is the sha256 that its maker published."""
+    """A tar or zip file on the host, with the sha256 that its maker published and the signature that he made."""
 
     path: str
     checksum: str | None = None
+    signature: Signature | None = None
 
     def identity(self) -> Identity:
         if not os.path.isfile(self.path):
@@ -89,7 +91,9 @@ class ArchiveSource:
                 f"its sha256 is {found}, expected {self.checksum}",
                 "Fetch it again, or correct the checksum in artifact_source",
             )
-        return Identity(found, f"archive {self.path}")
+        if self.signature is None:
+            return Identity(found, f"archive {self.path}")
+        return Identity(found, f"archive {self.path}, signed by {self.signature.check(self.path)}")
 
     def lay(self, destination: str) -> None:
         try:
@@ -119,17 +123,21 @@ class GitSource:
     write: bool = True
 
     def identity(self) -> Identity:
-        commit = self._resolve()
+        commit = self.resolve()
         return Identity(commit, f"git {self.ref} ({commit[:12]})")
 
     def lay(self, destination: str) -> None:
-        commit = self._resolve()
+        self.lay_tree(self.resolve(), destination)
+
+    def lay_tree(self, tree: str, destination: str) -> None:
+        """Lay a commit or a tree that the mirror has."""
         archive = os.path.join(destination, ".sluice-source.tar")
-        self._git("archive", "--format=tar", f"--output={archive}", commit)
+        self.git("archive", "--format=tar", f"--output={archive}", tree)
         _untar(archive, destination)
         os.unlink(archive)
 
-    def _resolve(self) -> str:
+    def resolve(self) -> str:
+        """Return the commit of the ref, fetched into the mirror unless this is check mode."""
         if self.write:
             self._fetch()
             where = ("--git-dir", self.mirror)
@@ -151,15 +159,17 @@ class GitSource:
     def _fetch(self) -> None:
         if not os.path.isdir(self.mirror):
             os.makedirs(os.path.dirname(self.mirror), exist_ok=True)
-            self._run(["git", "clone", "--mirror", "--quiet", self.repository, self.mirror])
+            self.run(["git", "clone", "--mirror", "--quiet", self.repository, self.mirror])
         else:
-            self._git("remote", "set-url", "origin", self.repository)
-            self._git("fetch", "--quiet", "--prune", "--tags", "origin")
+            self.git("remote", "set-url", "origin", self.repository)
+            self.git("fetch", "--quiet", "--prune", "--tags", "origin")
 
-    def _git(self, *arguments: str) -> None:
-        self._run(["git", "--git-dir", self.mirror, *arguments])
+    def git(self, *arguments: str) -> None:
+        """Run git on the mirror, which must succeed."""
+        self.run(["git", "--git-dir", self.mirror, *arguments])
 
-    def _run(self, argv: t.Sequence[str]) -> None:
+    def run(self, argv: t.Sequence[str]) -> str:
+        """Run a command that must succeed; return what it printed."""
         done = self.runner(argv, timeout=600)
         if done.rc != 0:
             raise SluiceError(
@@ -167,6 +177,7 @@ class GitSource:
                 (done.stderr.strip() or f"git exited with {done.rc}").splitlines()[-1],
                 "Check that this host may read it",
             )
+        return done.stdout
 
 
 def _untar(path: str, destination: str) -> None:
