@@ -85,6 +85,12 @@ options:
     description: Whether a red verdict fails the task. The result is the same either way.
     type: bool
     default: true
+  fail_on_pending:
+    description:
+      - Whether a verdict that is pending at the end of the window fails the task, too.
+      - At the end only checks with O(checks[].on_no_data=hold) are pending, for want of data.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -449,12 +455,13 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
+from ansible_collections.sluice.release.plugins.module_utils.flow._score import refusal
 from ansible_collections.sluice.release.plugins.module_utils.gate._sampler import observe
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, lacking, needs, read
 
 
 def judge(params: dict[str, Any]) -> dict[str, Any]:
-    """Observe the checks and return the gate's result; SluiceError with the result when it is red."""
+    """Observe the checks and return the gate's result; SluiceError with the result when it may not be passed."""
     require("judge the checks", needs(params))
     checks, settings = read(params)
     result = {"changed": False, **observe(checks, settings, report=Progress(params["progress"]).update)}
@@ -462,10 +469,9 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
     if lacks:
         remedy = "Look longer, give traffic, or let baseline.on_missing of the check be ignore"
         raise SluiceError("take a baseline", "; ".join(lacks), remedy, **result)
-    red = [gate for gate in result["gates"] if gate["verdict"] == "red"]
-    if red and params["fail_on_red"]:
-        count = f"{len(red)} of {len(checks)} check{'s' * (len(checks) > 1)} {'is' if len(red) == 1 else 'are'} red"
-        raise SluiceError("pass the gate", f"{count}: {'; '.join(gate['reason'] for gate in red)}", **result)
+    why = refusal(result["gates"], "check", on_red=params["fail_on_red"], on_pending=params["fail_on_pending"])
+    if why:
+        raise SluiceError("pass the gate", why, **result)
     return result
 
 

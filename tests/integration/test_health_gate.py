@@ -18,6 +18,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _postgres
 from ansible_collections.sluice.release.plugins.modules import health_gate
 
 
@@ -232,6 +233,14 @@ def test_no_data_policies_on_a_dead_port(
     assert "got no usable answer (connection refused)" in judged["reason"]
 
 
+def test_a_gate_that_could_not_be_decided(gate: Callable[..., dict[str, Any]]) -> None:
+    silent = health("http://127.0.0.1:1/", measure="latency_ms", crit=5, on_no_data="hold")
+    assert gate(silent, duration=0.2)["verdict"] == "pending"
+    stopped = gate(silent, duration=0.2, fail_on_pending=True)
+    assert (stopped["failed"], stopped["verdict"]) == (True, "pending")
+    assert "1 of 1 check is pending: health had 0 of at least 1 samples with data" in stopped["msg"]
+
+
 def test_a_server_that_never_answers_is_bounded_by_its_timeout(
     app: Application, gate: Callable[..., dict[str, Any]]
 ) -> None:
@@ -378,3 +387,70 @@ def test_a_database_that_does_not_answer_or_say(gate: Callable[..., dict[str, An
     assert "geheim" not in json.dumps({key: value for key, value in result.items() if key != "invocation"})
     held = gate(database(postgres, "replication_lag_seconds", crit=1, on_no_data="pass"))
     assert held["verdict"] == "green"
+
+
+class Watcher(threading.Thread):
+    """Writes down which sessions look at a database, and ends the first one when it has been seen a few times."""
+
+    def __init__(self, url: str, *, kills: bool) -> None:
+        super().__init__(daemon=True)
+        self.url, self.kills = url, kills
+        self.seen: list[int] = []
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Look until told to stop."""
+        while not self.over.wait(0.02):
+            self.seen += self.look()
+            if self.kills and len(self.seen) >= 5:
+                self.kills = False
+                self.ask("SELECT pg_terminate_backend(%s)", self.seen[0])
+
+    def look(self) -> list[int]:
+        return self.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'sluice_info'")
+
+    def ask(self, sql: str, *arguments: int) -> list[int]:
+        with contextlib.closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            return [number for (number,) in cursor.fetchall()]
+
+    def sessions(self) -> int:
+        """How many there have been; ends the watch."""
+        self.over.set()
+        self.join()
+        deadline = time.monotonic() + 5
+        while (left := self.look()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert left == []
+        return len(set(self.seen))
+
+
+@pytest.mark.parametrize(
+    ("kills", "kept", "sessions"),
+    [
+        pytest.param(False, 15, 1, id="kept"),
+        pytest.param(True, 15, 2, id="ended-by-somebody"),
+        pytest.param(False, 0.3, 3, id="too-old"),
+    ],
+)
+def test_the_session_with_a_database(
+    gate: Callable[..., dict[str, Any]],
+    postgres: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    kills: bool,
+    kept: float,
+    sessions: int,
+) -> None:
+    monkeypatch.setattr(_postgres, "KEPT", kept)
+    watcher = Watcher(postgres.url, kills=kills)
+    watcher.start()
+    result = gate(database(postgres, "connections_used", crit=5000), duration=1, interval=0.05)
+    seen = watcher.sessions()
+    [judged] = result["gates"]
+    assert (judged["verdict"], judged["no_data"]) == ("green", 0)
+    assert seen == sessions if sessions < 3 else seen >= sessions
+
+
+def test_who_measures_connecting_connects_at_every_look(gate: Callable[..., dict[str, Any]], postgres: Any) -> None:
+    result = gate(database(postgres, "connect_ms", crit=5000), duration=0.3)
+    assert len({value for _t, value in result["gates"][0]["series"]}) > 1

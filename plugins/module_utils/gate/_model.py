@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional, Protocol, Union
+from typing import Any, Optional, Protocol, Union, runtime_checkable
 
 Value = Optional[Union[float, str]]
 
@@ -22,6 +22,14 @@ class Target(Protocol):
 
     def ask(self) -> Any:
         """Ask once and return the answer, or why there is none, in bounded time. Never raises for what it asks."""
+
+
+@runtime_checkable
+class Keeper(Target, Protocol):
+    """A target that keeps something open from one look to the next."""
+
+    def end(self) -> None:
+        """Let go of it: there is no next look. One that is going on lets go of it when it is done."""
 
 
 class Measure(Protocol):

@@ -42,11 +42,15 @@ def parse(text: str, metrics: Iterable[str]) -> dict[Key, float]:
     try:
         # Its name and labels end with the last brace of a line, or with its first blank.
         for line in re.findall(rf"^[ \t]*((?:{names})(?:_bucket|_sum|_count|_total)?[{{ \t].*)", text, re.MULTILINE):
-            end = line.rfind("}") + 1 or len(line.split(None, 1)[0])
-            value, *timestamp = line[end:].split()
-            if len(timestamp) > 1:
-                raise ValueError(f"too much in {line}")
-            samples[_key(line[:end])] = float(value)
+            series, _blank, value = line.rpartition(" ")
+            # As nearly all lines are: no timestamp, one blank.
+            if not (value and (series.endswith("}") or series.isidentifier())):
+                end = line.rfind("}") + 1 or len(line.split(None, 1)[0])
+                series = line[:end]
+                value, *timestamp = line[end:].split()
+                if len(timestamp) > 1:
+                    raise ValueError(f"too much in {line}")
+            samples[_key(series)] = float(value)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise UnreadableError(str(error)) from error
     return samples
@@ -129,6 +133,9 @@ class CounterLog:
         self.series = Series(series.metric + suffix, series.labels)
         self._values: dict[tuple[Process, Key], float] = {}
         self._processes: set[float] = set()
+        self._starts: list[tuple[Labels, float]] = []
+        self._mine: dict[Key, tuple[str, Process] | None] = {}
+        """What was found out about a series: it is the same at every scrape, until a process is another."""
         self._steps: deque[tuple[float, dict[str, float]]] = deque()
         self._scrapes: deque[float] = deque()
 
@@ -138,33 +145,50 @@ class CounterLog:
         ``begun``: the time of the gate's beginning on the clock of process_start_time_seconds. A process that was
         started later has counted from zero within the gate, so its first scrape counts in full.
         """
-        starts = [(set(labels), value) for (name, labels), value in samples.items() if name == START_TIME]
-
-        def comparable(process: Process) -> bool:
-            newborn = begun is not None and bool(process) and min(process) > begun
-            return newborn or (bool(self._scrapes) and self._processes.issuperset(process))
-
+        starts = [(labels, value) for (name, labels), value in samples.items() if name == START_TIME]
+        if starts != self._starts:
+            self._starts, self._mine = starts, {}
+        comparable: dict[Process, bool] = {}
         step: dict[str, float] = {}
         compared = found = False
         for key, value in samples.items():
-            if key[0] != self.series.metric or not matches(dict(key[1]), self.series.labels):
+            if key[0] != self.series.metric:
+                continue
+            if key not in self._mine:
+                self._mine[key] = self._look_at(key)
+            mine = self._mine[key]
+            if mine is None:
                 continue
             found = True
             if not math.isfinite(value):
                 continue
-            process = tuple(sorted(start for labels, start in starts if labels <= set(key[1])))
-            if comparable(process):
+            le, process = mine
+            if process not in comparable:
+                comparable[process] = self._is_comparable(process, begun)
+            if comparable[process]:
                 compared = True
                 before = self._values.get((process, key), 0.0)
-                le = dict(key[1]).get("le", "")
                 step[le] = step.get(le, 0.0) + (value - before if value >= before else value)
             self._values[process, key] = value
         everyone = tuple(sorted(start for _labels, start in starts))
         # A page without the series, in a process that was seen before, says that none of it has happened.
-        if compared or (not found and comparable(everyone)):
+        if compared or (not found and self._is_comparable(everyone, begun)):
             self._steps.append((t, step))
         self._processes.update(everyone)
         self._scrapes.append(t)
+
+    def _look_at(self, key: Key) -> tuple[str, Process] | None:
+        """The label `le` and the process of a series that is meant; None of another."""
+        labels = dict(key[1])
+        if not matches(labels, self.series.labels):
+            return None
+        own = set(key[1])
+        return labels.get("le", ""), tuple(sorted(start for labels, start in self._starts if own.issuperset(labels)))
+
+    def _is_comparable(self, process: Process, begun: float | None) -> bool:
+        """Whether it is known from where the counters of a process have grown."""
+        newborn = begun is not None and bool(process) and min(process) > begun
+        return newborn or (bool(self._scrapes) and self._processes.issuperset(process))
 
     def increase(self, now: float, window: float, since: float = 0.0) -> Increase | None:
         """Growth within the last ``window`` seconds, but not before ``since``. None: there is nothing to compare."""

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import (
     SAME_TIME,
     Check,
+    Keeper,
     Measure,
     Sample,
     Target,
@@ -27,8 +28,8 @@ from ansible_collections.sluice.release.plugins.module_utils.gate._schema import
 
 Report = Callable[[str, float, float, "list[dict[str, Any]]"], None]
 
-TELL = 0.5
-"""Seconds between two lines for the person who waits: to judge every check at every answer would cost too much."""
+TELL = 1.0
+"""Seconds between two lines for the person who waits: nobody looks more often, and to judge every check costs."""
 
 APART = 0.01
 """Seconds from the question to one target to that to the next. Asked at the same moment, they would wait for each other
@@ -113,6 +114,9 @@ def observe(
         if answer.last and not any(_undecided(judges[member], answer.t, settings.duration) for member in members):
             waited_for.discard(answer.target)
     stop.set()
+    for target, _members in targets:
+        if isinstance(target, Keeper):
+            target.end()
     return summary(judges, elapsed=time.monotonic() - started, complete=complete)
 
 

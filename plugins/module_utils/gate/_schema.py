@@ -56,6 +56,7 @@ GATE_SPEC: dict[str, Any] = {
     "first_release": {"type": "bool", "default": False},
     "stop_on_red": {"type": "bool", "default": True},
     "fail_on_red": {"type": "bool", "default": True},
+    "fail_on_pending": {"type": "bool", "default": False},
 }
 
 

@@ -7,16 +7,14 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import os
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils._certificate import days_left, fetch_certificate
 from ansible_collections.sluice.release.plugins.module_utils._clock import utc_text
 from ansible_collections.sluice.release.plugins.module_utils._http import describe
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample
@@ -27,16 +25,12 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Raw,
     state_sample,
     value_problems,
-    within,
 )
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._port import PLACE, place_problems
 
 _VALUES = ("trusted", "days_left")
 
 _DAY = 86400.0
-
-# X509_V_FLAG_NO_CHECK_TIME of OpenSSL. Without it, nothing can be read of a certificate that has expired.
-_ANY_TIME = 0x200000
 
 # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _TIME_FAULTS = {9: "not yet valid", 10: "expired"}
@@ -103,33 +97,20 @@ class Handshake:
         return Answer(fault=fault, why=f"is {fault}, or one above it is ({why})", names=found.names)
 
     def _read(self, deadline: float, *, in_time: bool) -> Answer:
-        certificate = within(max(0.01, deadline - time.monotonic()), lambda: self._shake(in_time))
+        left = max(0.01, deadline - time.monotonic())
+        # Names are compared here, so that all that are missing can be told.
+        certificate = fetch_certificate(
+            (self.host, self.port), self.server_name, left, ca_file=self.ca_file, named=False, in_time=in_time
+        )
         return Answer(
-            days_left=(ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / _DAY,
+            days_left=days_left(certificate, time.time()),
             names=tuple(certificate.get("subjectAltName", ())),
         )
-
-    def _shake(self, in_time: bool) -> dict[str, Any]:
-        context = _context(self.ca_file, in_time)
-        connection = socket.create_connection((self.host, self.port), timeout=self.timeout)
-        with connection, context.wrap_socket(connection, server_hostname=self.server_name) as tls:
-            return dict(tls.getpeercert() or {})
 
     def _describe(self, error: Exception) -> str:
         if self.ca_file and not os.access(self.ca_file, os.R_OK):
             return f"ca_file {self.ca_file} cannot be read"
         return describe(error, self.timeout)[0]
-
-
-@functools.lru_cache(maxsize=32)
-def _context(ca_file: str | None, in_time: bool) -> ssl.SSLContext:
-    # Reading the certificate authorities takes tens of milliseconds; one context serves every look.
-    context = ssl.create_default_context(cafile=ca_file)
-    # Names are compared here, so that all that are missing can be told.
-    context.check_hostname = False
-    if not in_time:
-        context.verify_flags |= _ANY_TIME
-    return context
 
 
 class _Certificate:

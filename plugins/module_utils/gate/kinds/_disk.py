@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     VALUE,
@@ -18,7 +19,6 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Kind,
     Raw,
     value_problems,
-    within,
 )
 
 _MB = 1024 * 1024

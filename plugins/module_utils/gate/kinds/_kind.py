@@ -10,10 +10,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure, Sample, Target
 
@@ -71,37 +70,6 @@ def value_problems(raw: Raw, known: Collection[str]) -> Iterator[str]:
         near = difflib.get_close_matches(raw["value"], known, 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
         yield f"its value is {raw['value']}, which type {raw['type']} does not know{hint}"
-
-
-_Result = TypeVar("_Result")
-
-
-def within(timeout: float, work: Callable[[], _Result]) -> _Result:
-    """Return what ``work`` returns, or raise what it raises; TimeoutError when that takes more than ``timeout`` s.
-
-    It runs in a thread of its own, because resolvers and file systems can hang without any limit. One that is late
-    is left alone, and so must bound itself in the end and change nothing that others read.
-    """
-    done: list[Callable[[], _Result]] = []
-
-    def run() -> None:
-        try:
-            result = work()
-            done.append(lambda: result)
-        except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
-            problem = error
-
-            def fail() -> _Result:
-                raise problem
-
-            done.append(fail)
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(timeout)
-    if not done:
-        raise TimeoutError
-    return done[0]()
 
 
 def word(value: object) -> str:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import write_atomic
@@ -111,26 +111,33 @@ class _Tally:
                     self.first[pattern] = conceal(line)
 
 
-class _Place:
-    """Where the lines are read, and how far they have been read."""
-
-    def __init__(self, log: Log) -> None:
-        self.log = log
-        self.kept: Any = None
-        """The position of an earlier gate."""
-        if log.position_file and os.path.exists(log.position_file):
-            try:
-                with open(log.position_file, encoding="utf-8") as stream:
-                    self.kept = json.load(stream)["position"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise LostError(f"its position cannot be read from {log.position_file}") from error
+class _Source(Protocol):
+    """Where lines come from, and how far they have been read."""
 
     def read(self, take: Callable[[str], None], deadline: float) -> int:
         """Pass on what is new, and return the bytes that are left. LostError when it cannot be read."""
-        raise NotImplementedError
 
     def position(self) -> Any:
-        raise NotImplementedError
+        """What a later gate goes on from."""
+
+
+class _Place:
+    """A source that goes on where an earlier gate has ended."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        kept = self._kept()
+        self.source: _Source = _Files(log, kept) if log.paths else _Journal(log, kept)
+
+    def _kept(self) -> Any:
+        path = self.log.position_file
+        if not path or not os.path.exists(path):
+            return None
+        try:
+            with open(path, encoding="utf-8") as stream:
+                return json.load(stream)["position"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LostError(f"its position cannot be read from {path}") from error
 
     def keep(self) -> None:
         """Write the position down for the next gate."""
@@ -138,18 +145,17 @@ class _Place:
             return
         try:
             os.makedirs(os.path.dirname(os.path.abspath(self.log.position_file)), mode=0o700, exist_ok=True)
-            write_atomic(self.log.position_file, json.dumps({"position": self.position()}))
+            write_atomic(self.log.position_file, json.dumps({"position": self.source.position()}))
         except OSError as error:
             raise LostError(f"its position cannot be kept in {self.log.position_file} ({error.strerror})") from error
 
 
-class _Files(_Place):
-    def __init__(self, log: Log) -> None:
-        super().__init__(log)
+class _Files:
+    def __init__(self, log: Log, kept: Any) -> None:
         self._follower = Follower(log.paths, from_start=log.since == "start")
-        if self.kept is not None:
+        if kept is not None:
             try:
-                self._follower.resume(self.kept)
+                self._follower.resume(kept)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise LostError(f"{log.position_file} holds no position of files") from error
 
@@ -163,12 +169,12 @@ class _Files(_Place):
         return self._follower.position()
 
 
-class _Journal(_Place):
-    def __init__(self, log: Log) -> None:
-        super().__init__(log)
-        self._cursor = self.kept if isinstance(self.kept, str) else None
+class _Journal:
+    def __init__(self, log: Log, kept: Any) -> None:
+        self.log = log
+        self._cursor = kept if isinstance(kept, str) else None
         self._since: list[str] = []
-        if self.kept is not None and self._cursor is None:
+        if kept is not None and self._cursor is None:
             raise LostError(f"{log.position_file} holds no position of the journal")
         self._begun = False
 
@@ -262,9 +268,9 @@ class Log:
         tally = _Tally(self.patterns)
         try:
             if self._reader.place is None:
-                self._reader.place = _Files(self) if self.paths else _Journal(self)
+                self._reader.place = _Place(self)
             place = self._reader.place
-            unread = place.read(tally.take, deadline)
+            unread = place.source.read(tally.take, deadline)
             place.keep()
         except LostError as error:
             # What was read before that is counted all the same.

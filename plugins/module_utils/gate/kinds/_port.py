@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._http import describe
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     EXPECT,
@@ -23,7 +24,6 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Raw,
     state_sample,
     value_problems,
-    within,
 )
 
 PLACE: dict[str, dict[str, Any]] = {"host": {"type": "str"}, "port": {"type": "int"}}

@@ -8,11 +8,15 @@
 from __future__ import annotations
 
 import difflib
+import math
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     EXPECT,
@@ -20,17 +24,21 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     Kind,
     Raw,
     found_sample,
-    within,
 )
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
-from ansible_collections.sluice.release.plugins.module_utils.postgres.info._gather import KEYS, TOLD, look
+from ansible_collections.sluice.release.plugins.module_utils.postgres.info._gather import KEYS, TOLD, ask
 from ansible_collections.sluice.release.plugins.module_utils.postgres.info._model import Options
+from ansible_collections.sluice.release.plugins.module_utils.postgres.info._session import LookingSession
 
 # Endings of keys -> units.
 _UNITS = {"_ms": "ms", "_seconds": "s", "_bytes": "B"}
 
 # Keys of pg_info that a check may name.
 _VALUES = tuple(key for key, subject in KEYS.items() if subject not in TOLD)
+
+KEPT = 15.0
+"""Seconds for which a session serves. To connect costs four times as much as to look; but who never does so again does
+not see that a server lets nobody in any more, or that another one has its name."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,57 @@ class Answer:
 
     found: Mapping[str, Any]
     error: str = ""
+
+
+class _Line:
+    """The session of a gate with one database. It is with the look that uses it, or here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: LookingSession | None = None
+        self._until = -math.inf
+        self._ended = False
+
+    def take(self) -> LookingSession | None:
+        """The session, unless it is too old."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is None or time.monotonic() < self._until:
+            return session
+        session.close()
+        return None
+
+    def give(self, session: LookingSession, *, is_new: bool) -> None:
+        """Keep it for the next look, if there is one."""
+        with self._lock:
+            if is_new:
+                self._until = time.monotonic() + KEPT
+            if not self._ended:
+                self._session = session
+                return
+        session.close()
+
+    def end(self) -> None:
+        """Close it, now or when it comes back."""
+        with self._lock:
+            self._ended = True
+            session, self._session = self._session, None
+        if session:
+            session.close()
+
+
+class _Round:
+    """What one look uses, for who has waited too long for it."""
+
+    def __init__(self) -> None:
+        self.is_late = False
+        self.session: LookingSession | None = None
+
+    def abandon(self) -> None:
+        """End it: a frozen server does not end its own queries, and libpq has no limit for a whole exchange."""
+        self.is_late = True
+        if self.session:
+            self.session.cut()
 
 
 @dataclass(frozen=True)
@@ -50,28 +109,53 @@ class Look:
     """What is looked at, in the words of pg_info."""
     timeout: float = 5.0
     """Seconds for the whole look."""
+    anew: bool = False
+    """Whether each look connects, because that is measured."""
+    line: _Line = field(default_factory=_Line, compare=False, repr=False)
 
     def ask(self) -> Answer:
-        """Look once, on a connection of its own."""
+        """Look once, in the session of the look before where there is one."""
+        this = _Round()
         try:
-            # A frozen server does not end its own queries, and libpq has no limit for the whole of an exchange.
-            return within(self.timeout, self._look)
+            return within(self.timeout, lambda: self._look(this))
         except SluiceError as error:
             return Answer({}, error.cause.rstrip("."))
         except TimeoutError:
+            this.abandon()
             return Answer({}, f"no answer within {self.timeout:g} s")
 
-    def _look(self) -> Answer:
-        # The gate itself looks again and again: one sample each time.
-        return Answer(
-            look(
-                parse_url(self.url),
-                self.subjects,
-                Options(samples=1),
-                statement_timeout=self.timeout,
-                connect_timeout=self.timeout,
-            )
-        )
+    def end(self) -> None:
+        """Close the session."""
+        self.line.end()
+
+    def _look(self, this: _Round) -> Answer:
+        this.session = None if self.anew else self.line.take()
+        if this.session:
+            try:
+                return self._asked(this.session, is_new=False)
+            except SluiceError:
+                # Lost since the look before: whether the server is there now, only a new one can say.
+                if this.is_late:
+                    raise
+        this.session = LookingSession(parse_url(self.url), self.timeout, self.timeout, watched=False)
+        if this.is_late:
+            this.session.close()
+            raise TimeoutError
+        return self._asked(this.session, is_new=True)
+
+    def _asked(self, session: LookingSession, *, is_new: bool) -> Answer:
+        try:
+            # The gate itself looks again and again: one sample each time.
+            found = ask(session, self.subjects, Options(samples=1))
+            session.rest()
+        except BaseException:
+            session.close()
+            raise
+        if self.anew:
+            session.close()
+        else:
+            self.line.give(session, is_new=is_new)
+        return Answer(found)
 
 
 class _Postgres:
@@ -114,7 +198,7 @@ def _target(raw: Raw, gate: Raw) -> Look:
         if all(other[option] == raw[option] for option in ("type", "database_url", "timeout"))
     ]
     subjects = {KEYS[value] for value in same if value in _VALUES}
-    return Look(raw["database_url"], tuple(sorted(subjects)), raw["timeout"])
+    return Look(raw["database_url"], tuple(sorted(subjects)), raw["timeout"], "connect_ms" in same)
 
 
 def _begin(raw: Raw) -> Begin:

@@ -11,12 +11,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils import _proc
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._runner import Completed, SubprocessRunner, tail
+from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner, tail
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample, seconds
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _proc
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._growth import Growth
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
     EXPECT,
@@ -120,7 +119,7 @@ class Processes:
         """Look once. Whatever is wrong with the processes or their manager never raises."""
         try:
             roots = self._of_pm2() if self.process else self._of_systemd() if self.unit else self._of_file()
-            processes = _proc.table()
+            processes = {one.pid: one for one in _proc.processes()}
         except SluiceError as error:
             return Answer(error=one_line(error.cause))
         except OSError as error:
@@ -163,13 +162,14 @@ class Processes:
         return listed.roots
 
     def _list(self, name: str) -> tuple[Root, ...]:
-        runner = SubprocessRunner(base_env={})
-
-        def bounded(argv: Sequence[str], **options: Any) -> Completed:
-            return runner(argv, **{**options, "timeout": self.timeout})
-
         path = os.pathsep.join([*self.path_prepend, os.environ.get("PATH", os.defpath)])
-        pm2 = Pm2(bounded, home=self.pm2_home, user_home=os.path.expanduser("~"), path=path)
+        pm2 = Pm2(
+            SubprocessRunner(base_env={}),
+            home=self.pm2_home,
+            user_home=os.path.expanduser("~"),
+            path=path,
+            patience=self.timeout,
+        )
         if not pm2.running():
             raise SluiceError("list the processes", f"the PM2 daemon of {self.pm2_home} does not run")
         found = pm2.processes(name)

@@ -7,17 +7,24 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils._redis import (
+    LookError,
+    ask_all,
+    client_of,
+    described,
+    moment_of,
+    names_of,
+    refusal,
+)
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Sample, seconds
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._growth import Growth
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import (
@@ -34,7 +41,6 @@ from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind im
     short,
     state_sample,
     value_problems,
-    within,
 )
 
 # The one right state of the checks that need no limit.
@@ -61,12 +67,6 @@ _VALUES = (
 )  # fmt: skip
 
 _UNITS = {"_ms": "ms", "_seconds": "s", "_bytes": "B", "_pct": "%"}
-
-MAX_KEYS = 10_000
-"""Keys that a pattern may match: locks and heartbeats are few, and no check may keep a server busy."""
-
-# Keys of one round trip.
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,6 @@ class Answer:
     """Why a part is missing: info, keys, authentication."""
 
 
-def moment_of(text: str) -> float | None:
-    """The Unix time (s) that a heartbeat holds: seconds, milliseconds or ISO 8601 (UTC unless it says otherwise)."""
-    text = text.strip().strip('"')
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        # No clock says 10^11 seconds before the year 5138, and every one has said so many milliseconds since 1973.
-        return (number / 1000 if number > 1e11 else number) if math.isfinite(number) else None
-    # Python 3.9 and 3.10 know no Z and only three or six digits of a second.
-    text = re.sub(r"(\.\d{1,6})\d*", lambda match: match.group(1).ljust(7, "0"), re.sub(r"[zZ]$", "+00:00", text))
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
 @dataclass(frozen=True)
 class Look:
     """One look at a server, on a connection of its own. Checks with equal looks share its answers."""
@@ -143,17 +124,7 @@ class Look:
             return Answer(self._describe(error))
 
     def _client(self, *, anonymous: bool = False) -> Any:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        client: Any = redis.Redis.from_url(
-            self.url,
-            socket_timeout=self.timeout,
-            socket_connect_timeout=self.timeout,
-            # One honest attempt: the gate itself asks again and again.
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = client_of(self.url, self.timeout)
         if anonymous:
             for option in ("username", "password", "credential_provider"):
                 client.connection_pool.connection_kwargs.pop(option, None)
@@ -178,7 +149,7 @@ class Look:
             if "keys" in self.subjects:
                 try:
                     keys = self._keys(client, deadline)
-                except (redis.ResponseError, NotFoundError) as error:
+                except (redis.ResponseError, LookError) as error:
                     faults["keys"] = self._describe(error)
         if "authentication" in self.subjects:
             door = self._is_open()
@@ -196,22 +167,11 @@ class Look:
         return True
 
     def _keys(self, client: Any, deadline: float) -> Keys:
-        found: set[bytes] = set()
-        cursor = 0
-        while True:
-            cursor, batch = client.scan(cursor, match=self.pattern, count=1000)
-            found.update(batch)
-            if len(found) > MAX_KEYS:
-                raise NotFoundError(f"more than {MAX_KEYS} keys match {self.pattern}")
-            if not int(cursor):
-                break
-            if time.monotonic() > deadline:
-                raise NotFoundError(f"looking through all keys takes longer than {self.timeout:g} s")
-        names = sorted(found)
-        answers = self._all(client, "pttl", names)
-        refused = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        names = names_of(client, self.pattern or "*", deadline)
+        answers = ask_all(client, "pttl", names)
+        refused = refusal(answers)
         if refused:
-            raise NotFoundError(self._describe(refused))
+            raise LookError(self._describe(refused))
         # A key that has gone in the meantime has a time to live of -2.
         ttls = {name: ttl for name, ttl in zip(names, answers) if ttl != -2}
         lives = [ttl / 1000 for ttl in ttls.values() if ttl >= 0]
@@ -221,9 +181,9 @@ class Look:
     def _oldest(self, client: Any, names: list[bytes]) -> tuple[float | None, str]:
         """The age of the oldest heartbeat, and why it is not known."""
         if self.age_by == "idle":
-            ages = self._all(client, "object", names, "idletime")
+            ages = ask_all(client, "object", names, "idletime")
         else:
-            ages = [self._age(answer) for answer in self._all(client, "get", names)]
+            ages = [self._age(answer) for answer in ask_all(client, "get", names)]
         known: list[float] = []
         for name, age in zip(names, ages):
             if isinstance(age, (int, float)):
@@ -245,19 +205,8 @@ class Look:
         moment = moment_of(str(found))
         return "holds no time" if moment is None else time.time() - moment
 
-    @staticmethod
-    def _all(client: Any, command: str, names: list[bytes], *before: str) -> list[Any]:
-        """The answers of one command for all names; an error is an answer too."""
-        answers: list[Any] = []
-        for start in range(0, len(names), _BATCH):
-            with client.pipeline(transaction=False) as pipeline:
-                for name in names[start : start + _BATCH]:
-                    getattr(pipeline, command)(*before, name)
-                answers += pipeline.execute(raise_on_error=False)
-        return answers
-
     def _describe(self, error: Exception) -> str:
-        return redact(str(error), [self.url]).strip().rstrip(".") or type(error).__name__
+        return described(error, self.url)
 
 
 class _Redis:
