@@ -48,6 +48,37 @@ def render(variables: t.Mapping[str, t.Any], secrets: t.Mapping[str, t.Any]) -> 
     return json.dumps({name: _text(value) for name, value in both.items()}, indent=2, sort_keys=True) + "\n"
 
 
+def lay(versions: t.Mapping[int, str], base: int, content: str) -> str:
+    """Return the content of the version `base` with that of `content` laid on it."""
+    if base not in versions:
+        raise SluiceError(
+            "render the configuration",
+            f"config version {base}, which the live one was made from, is not there any more",
+            "Deploy, which renders it from the profile",
+        )
+    return json.dumps({**json.loads(versions[base]), **json.loads(content)}, indent=2, sort_keys=True) + "\n"
+
+
+def names(content: str) -> list[str]:
+    """Return the names of the variables."""
+    return sorted(json.loads(content))
+
+
+def changes(before: str | None, after: str, plain: t.Collection[str]) -> list[dict[str, t.Any]]:
+    """Return what differs between two contents, `None` being no value; only those of `plain` names are shown."""
+    was: dict[str, str] = json.loads(before or "{}")
+    now: dict[str, str] = json.loads(after)
+
+    def shown(name: str, values: t.Mapping[str, str]) -> str | None:
+        return values.get(name) if name in plain or name not in values else REDACTED
+
+    return [
+        {"name": name, "was": shown(name, was), "is": shown(name, now)}
+        for name in sorted({*was, *now})
+        if was.get(name) != now.get(name)
+    ]
+
+
 def _text(value: t.Any) -> str:
     """Spell a YAML value as an application's author expects to read it."""
     if value is None:
