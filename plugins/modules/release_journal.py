@@ -27,7 +27,7 @@ options:
     required: true
   state:
     description:
-      - V(opened) begins a release. Fails while another one is open.
+      - V(opened) begins a release and, in the same write, its first O(stage). Fails while another one is open.
       - V(entered) ends the stage that is open as succeeded, and begins O(stage), in one write.
       - V(failed) ends the stage that is open as failed.
       - V(noted) records a free event O(name), as long as O(release) is the newest.
@@ -64,8 +64,8 @@ options:
   data:
     description:
       - What belongs to the event. No secrets; passwords in URLs are masked.
-      - "With O(state=opened): C(kind) (C(deploy), C(rollback), C(recover), C(backup), C(restore), C(drill)),
-        C(application), C(environment), C(version), C(operator), C(host)."
+      - "With O(state=opened): C(kind) (C(deploy), C(rollback), C(recover), C(backup), C(restore), C(drill),
+        C(emergency)), C(application), C(environment), C(version), C(operator), C(host)."
       - "With O(stage=switch): where the release goes, C(artifact) (C(id), C(path), C(checksum)) and C(config)
         (C(version), C(path))."
       - "With O(outcome=rolled_back) or O(outcome=failed): C(restored), the target that runs now."
@@ -84,6 +84,25 @@ options:
     description: How the release ended. Required with O(state=closed).
     type: str
     choices: [succeeded, rolled_back, failed, unchanged]
+  notes:
+    description:
+      - Free events that are recorded in the same write; with O(state=entered) after it, with O(state=closed) before.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What is noted.
+        type: str
+        required: true
+      data:
+        description: What belongs to it.
+        type: dict
+        required: true
+  unlock:
+    description: With O(state=closed), whether the lock of O(token) is given back in the same step.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -133,6 +152,20 @@ journal:
     previous_good: {description: The good target before that one., type: dict, returned: always}
     good: {description: "Every target that was good, newest first.", type: list, elements: dict, returned: always}
     bad: {description: Artifacts that a release or a person abandoned., type: list, elements: str, returned: always}
+    marked: {description: "By artifact that is bad, which release has left it, and when.", type: dict, returned: always}
+    gone:
+      description: Directories of good targets that are not there any more.
+      type: list
+      elements: str
+      returned: always
+    since:
+      description: By release of a good target, the migrations applied later and the backup made before them.
+      type: dict
+      returned: always
+    measured:
+      description: By level, how long the newest rollback and the newest drill have taken.
+      type: dict
+      returned: always
     open: {description: The release that is open; null when none is., type: dict, returned: always}
     last: {description: The newest closed release and its outcome., type: dict, returned: always}
     releases: {description: How many releases there were., type: int, returned: always}
@@ -143,6 +176,15 @@ ansible_facts:
   type: dict
   contains:
     sluice_journal: {description: See RV(journal)., type: dict, returned: always}
+entries:
+  description: Everything that the journal says of O(release), as M(sluice.release.release_journal_info) returns it.
+  returned: with O(state=closed)
+  type: list
+  elements: dict
+unlocked:
+  description: Whether the lock was given back, or nobody held it any more.
+  returned: with O(state=closed)
+  type: bool
 fenced:
   description: Always V(true); tells a lost lock from any other failure.
   returned: when O(token) does not hold the lock any more
@@ -150,6 +192,7 @@ fenced:
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -158,6 +201,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.release.plugins.module_utils._argspec import STATE_PATH
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal._kept import with_gone
+from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
 
 ARGUMENTS = {
     **STATE_PATH,
@@ -176,30 +221,57 @@ ARGUMENTS = {
     "evidence": {"type": "dict", "default": {}},
     "reason": {"type": "str"},
     "outcome": {"type": "str", "choices": ["succeeded", "rolled_back", "failed", "unchanged"]},
+    "notes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "data": {"type": "dict", "required": True}},
+    },
+    "unlock": {"type": "bool", "default": False},
 }
 
 
-def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    state_dir, release = params["path"], params["release"]
+def read_requests(params: Mapping[str, Any]) -> list[_state.Request]:
+    """Return what the options ask to be recorded, in order."""
     wanted = ("state", "release", "stage", "name", "budget", "reason", "outcome", "data", "evidence")
     asked = {key: params[key] for key in wanted}
-    request = _state.Request(**{**asked, "evidence": _state.findings(params["evidence"])})
+    main = _state.Request(**{**asked, "evidence": _state.findings(params["evidence"])})
+    notes = [
+        _state.Request("noted", params["release"], name=note["name"], data=note["data"]) for note in params["notes"]
+    ]
+    if params["state"] == "opened" and params["stage"] is not None:
+        first = _state.Request("entered", params["release"], stage=params["stage"], budget=params["budget"])
+        return [main, first, *notes]
+    return [*notes, main] if params["state"] == "closed" else [main, *notes]
+
+
+def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    state_dir, release, token = params["path"], params["release"], params["token"]
+    requests = read_requests(params)
     if check_mode:
         entries = _store.read(state_dir)
-        entries += _store.chain(entries, _state.assumed(entries, request, _store.now()))
-        added = _store.chain(entries, _state.advance(entries, request, _store.now(), assume=True))
-        return _result(entries, added)
+        entries += _store.chain(entries, _state.assumed(entries, requests[0], _store.now()))
+        added = _store.chain(entries, _state.advance_all(entries, requests, _store.now(), assume=True))
+        return _result(params, entries, added, unlocked=params["unlock"])
     with _store.writing(state_dir, f"record release {release}"):
-        if params["token"] is not None:
-            _lock.fence(state_dir, release, params["token"], params["ttl"], time.time())
+        if token is not None:
+            _lock.fence(state_dir, release, token, params["ttl"], time.time())
         entries = _store.read(state_dir)
-        added = _store.append(state_dir, entries, _state.advance(entries, request, _store.now()))
-    return _result(entries, added)
+        added = _store.append(state_dir, entries, _state.advance_all(entries, requests, _store.now()))
+        unlocked = params["unlock"] and _lock.release(state_dir, token)
+    return _result(params, entries, added, unlocked=unlocked)
 
 
-def _result(entries: list[_state.Entry], added: list[_state.Entry]) -> dict[str, Any]:
-    before, after = _state.derive(entries), _state.derive([*entries, *added])
+def _result(
+    params: Mapping[str, Any], entries: list[_state.Entry], added: list[_state.Entry], *, unlocked: bool
+) -> dict[str, Any]:
+    before, after = _state.derive(entries), with_gone(_state.derive([*entries, *added]))
+    closed = {
+        "entries": [entry for entry in (*entries, *added) if belongs(entry, params["release"])],
+        "unlocked": unlocked,
+    }
     return {
+        **(closed if params["state"] == "closed" else {}),
         "changed": bool(added),
         "events": [_state.shown(entry) for entry in added],
         "journal": after,
@@ -225,6 +297,7 @@ def main() -> None:
             ("state", "failed", ["reason"]),
             ("state", "noted", ["name"]),
             ("state", "closed", ["outcome"]),
+            ("unlock", True, ["token"]),
         ],
         supports_check_mode=True,
     )

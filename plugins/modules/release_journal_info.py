@@ -66,6 +66,7 @@ from ansible_collections.sluice.release.plugins.module_utils._argspec import STA
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal._kept import with_gone
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
 
 
@@ -75,7 +76,7 @@ def run_info(params: dict[str, Any]) -> dict[str, Any]:
     except SluiceError as error:
         error.fields["valid"] = False
         raise
-    state = _state.derive(entries)
+    state = with_gone(_state.derive(entries))
     release = params["release"]
     if release == "latest":
         release = entries[-1]["release"] if entries else None

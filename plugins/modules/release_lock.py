@@ -29,13 +29,13 @@ options:
     description:
       - V(held) takes the lock, or renews it when O(token) holds it already.
       - V(released) removes it when O(token) holds it, and leaves every other lock alone.
+      - V(shown) only says who holds it.
     type: str
-    choices: [held, released]
+    choices: [held, released, shown]
     default: held
   token:
-    description: Who claims the lock; the release id.
+    description: Who claims the lock; the release id. Required unless O(state=shown).
     type: str
-    required: true
   name:
     description: The application, for messages. By default they name O(path).
     type: str
@@ -113,6 +113,25 @@ takeover_reason:
   returned: success
   type: str
   sample: the run that held it has ended
+journal:
+  description: What the journal of the application says, as M(sluice.release.release_journal_info) returns it.
+  returned: success with O(state=held) or O(state=shown)
+  type: dict
+ansible_facts:
+  description: What the modules that follow want to know of the host.
+  returned: success with O(state=held)
+  type: dict
+  contains:
+    sluice_journal: {description: See RV(journal)., type: dict, returned: always}
+    sluice_lock:
+      description: The token, by which whatever moves the application knows that the lock is still held.
+      type: str
+      returned: always
+told:
+  description: Who holds the lock afterwards, what for and until when, in one sentence.
+  returned: success
+  type: str
+  sample: alice@ci holds the lock for the summer sale, since 2026-11-22T01:30:00.000Z until 2026-11-23T01:30:00.000Z
 held_by:
   description: Whose lock was left alone.
   returned: O(state=released) and another holds it
@@ -131,11 +150,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._argspec import STATE_PATH
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal._kept import with_gone
 
 
 def _result(
-    token: str,
+    token: str | None,
     before: _lock.Holder | None,
     after: _lock.Holder | None,
     *,
@@ -149,6 +169,7 @@ def _result(
         "changed": who(before) != who(after),
         "token": token,
         "holder": after,
+        "told": _lock.told(after),
         "previous_holder": before,
         "taken_over": taken_over is not None,
         "takeover_reason": taken_over or "",
@@ -159,6 +180,8 @@ def _result(
 
 def _held(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     state_dir, moment = params["path"], time.time()
+    # Read first: what cannot be trusted must not end in a lock that stays.
+    journal = with_gone(_state.derive(_store.read(state_dir)))
     wanted = ("token", "owner", "run", "ttl", "takeover", "reason", "dead_token")
     claim = _lock.Claim(**{key: params[key] for key in wanted})
     before = _lock.read_lock(state_dir)
@@ -168,7 +191,9 @@ def _held(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     after = _lock.hold(claim, before if decision.action == "renew" else None, moment)
     if not check_mode:
         _lock.write_lock(state_dir, after, new=decision.action == "acquire")
-    return _result(claim.token, before, after, taken_over=decision.why if decision.action == "take_over" else None)
+    taken_over = decision.why if decision.action == "take_over" else None
+    facts = {"journal": journal, "ansible_facts": {"sluice_journal": journal, "sluice_lock": claim.token}}
+    return _result(claim.token, before, after, taken_over=taken_over, **facts)
 
 
 def _released(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -184,6 +209,9 @@ def _released(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def run_lock(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    if params["state"] == "shown":
+        holder = _lock.read_lock(params["path"])
+        return _result(params["token"], holder, holder, journal=_state.derive(_store.read(params["path"])))
     function = _held if params["state"] == "held" else _released
     if check_mode:
         return function(params, True)
@@ -195,8 +223,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STATE_PATH,
-            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
-            "token": {"type": "str", "required": True, "no_log": False},
+            "state": {"type": "str", "choices": ["held", "released", "shown"], "default": "held"},
+            "token": {"type": "str", "no_log": False},
             "name": {"type": "str"},
             "owner": {"type": "str", "default": ""},
             "run": {"type": "dict", "default": {}},
@@ -205,6 +233,7 @@ def main() -> None:
             "dead_token": {"type": "str", "no_log": False},
             "reason": {"type": "str", "default": ""},
         },
+        required_if=[("state", "held", ["token"]), ("state", "released", ["token"])],
         supports_check_mode=True,
     )
     run(module, partial(run_lock, check_mode=module.check_mode))

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import EMERGENCY, ROLLBACK
 
 # From this similarity on a variable counts as a misspelt option of a role.
 _NEAR_MISS = 0.85
 # A misspelt sluice_ key is wrong anyway; the nearest known one is only a suggestion.
 _SUGGESTION = 0.6
+
+# The kinds of a run that are no verbs.
+_VERBS = {EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
 
 # Ansible's own names, and names that belong to whoever invented them.
 _FOREIGN = re.compile(
@@ -30,13 +33,18 @@ _FOREIGN = re.compile(
 )
 
 
+# How the fence says it; a module may have put its own words before that.
+_LOST = re.compile(r"(the lock was taken over by|its lock is gone).*")
+
+
 @dataclass(frozen=True)
 class Host:
     """What the controller knows of a host.
 
     ``state`` is what the journal says (None: nothing), ``alive`` whether the host still takes part, ``failure`` why it
     failed (None: it did not). ``target`` is where the run goes, ``changed`` whether the switch changed anything,
-    ``back`` how taking it back went (None: it was not), ``verdicts`` what its gates said.
+    ``back`` how taking it back went (None: it was not), ``verdicts`` what its gates said, ``fenced`` whether it failed
+    because another run has taken the lock, ``unreachable`` because nothing could be asked of it.
     """
 
     state: Mapping[str, Any] | None
@@ -46,6 +54,8 @@ class Host:
     changed: bool = False
     back: Mapping[str, Any] | None = None
     verdicts: tuple[str, ...] = ()
+    fenced: bool = False
+    unreachable: bool = False
 
     @property
     def settled(self) -> bool:
@@ -80,7 +90,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one host does next (none, finish, take_back, abandon), and why."""
+    """What one host does next (none, finish, take_back, abandon, leave), and why."""
 
     action: str
     reason: str
@@ -136,6 +146,12 @@ def release_id(moment: datetime, label: str) -> str:
     return f"{moment:%Y%m%dT%H%M%SZ}" + (f"-{safe}" if safe else "")
 
 
+def left_out(hosts: Iterable[str], environments: Mapping[str, str | None], environment: str) -> list[str]:
+    """Return the hosts of the environment that a run on ``hosts`` does not touch (``-l`` names a part of the fleet)."""
+    taking_part = set(hosts)
+    return sorted(host for host, name in environments.items() if name == environment and host not in taking_part)
+
+
 # --- in the release --------------------------------------------------------------------------------------------------
 
 
@@ -143,11 +159,32 @@ def check_barrier(stage: str, hosts: Mapping[str, Host]) -> None:
     """Let the fleet pass only as a whole. SluiceError naming every host that is not ready, and why."""
     missing = {name: host for name, host in hosts.items() if not host.alive or host.failure}
     if not missing:
+        _check_artifacts(stage, hosts)
         return
     said = "; ".join(f"host {name} {_why(host)}" for name, host in sorted(missing.items()))
     moved = sorted(name for name, host in hosts.items() if (host.open or {}).get("moved"))
     remedy = f"Taking back: {_hosts(moved)}" if moved else "Nothing was moved on any host"
     raise SluiceError(f"start {stage}", said, remedy, not_ready=sorted(missing))
+
+
+def _check_artifacts(stage: str, hosts: Mapping[str, Host]) -> None:
+    """Let a release begin only with one and the same artifact on every host; a rollback goes where each host was."""
+    members: dict[tuple[str, str], list[str]] = {}
+    for name, host in sorted(hosts.items()):
+        artifact = (host.target or {}).get("artifact") or {}
+        if artifact and (host.open or {}).get("kind") != ROLLBACK:
+            members.setdefault((str(artifact.get("id")), str(artifact.get("checksum"))), []).append(name)
+    if len(members) < 2:
+        return
+    said = ", ".join(f"{artifact} ({_hosts(names)})" for (artifact, _checksum), names in members.items())
+    moved = sorted(name for name, host in hosts.items() if (host.open or {}).get("moved"))
+    remedy = f"Taking back: {_hosts(moved)}" if moved else "Nothing was moved on any host"
+    raise SluiceError(
+        f"start {stage}",
+        f"the hosts do not have the same artifact: {said}",
+        f"{remedy}. Give all the same source, or let one build the image and push it",
+        artifacts={name: artifact for (artifact, _checksum), names in members.items() for name in names},
+    )
 
 
 def settled(hosts: Mapping[str, Host]) -> bool:
@@ -159,7 +196,8 @@ def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
     """Return what every host does next.
 
     ``point``: ``recover`` judges what a killed run has left, by the journals alone; ``decide`` ends a run that knows
-    what failed. Each host with an open release gets finish, take_back or abandon, the others none.
+    what failed. Each host with an open release gets finish, take_back or abandon, the others none. A run that has lost
+    its lock leaves everything to whoever has it now.
     """
     failed = sorted(name for name, host in hosts.items() if host.failure or not host.alive)
     verdicts = {}
@@ -169,15 +207,18 @@ def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
             verdicts[name] = Verdict("none", "no release is open")
         elif point == "recover":
             verdicts[name] = _recover(opened, hosts)
+        elif any(one.fenced for one in hosts.values()):
+            verdicts[name] = Verdict("leave", "another run has taken the lock, and decides about the release")
         elif not failed:
             verdicts[name] = Verdict("finish", "no host has failed")
         else:
-            verdicts[name] = _end_failed(opened, "; ".join(f"host {who} {_why(hosts[who])}" for who in failed))
+            reason = "; ".join(f"host {who} {_why(hosts[who])}" for who in failed)
+            verdicts[name] = _end_failed(opened, reason, host, all(_is_lost(hosts[who]) for who in failed))
     return verdicts
 
 
 def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
-    """Return how the release ends on host ``name``, after ``action`` (finish, take_back or abandon) was carried out."""
+    """Return how the release ends on host ``name``, after ``action`` (of :class:`Verdict`) was carried out."""
     own = hosts[name]
     if action == "finish":
         moves_nothing = settled(hosts) and not any(host.changed for host in hosts.values())
@@ -187,7 +228,10 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
     moved = {host_name: host for host_name, host in hosts.items() if (host.open or {}).get("moved")}
     failures = "; ".join(f"host {who} {_why(host)}" for who, host in sorted(hosts.items()) if not _is_well(host))
     cause = failures or f"release {opened.get('release')} was interrupted"
-    asked = f"release version {opened['version']}" if opened.get("version") else f"{opened.get('kind') or 'release'}"
+    kind = _VERBS.get(str(opened.get("kind")), opened.get("kind") or "release")
+    asked = f"release version {opened['version']}" if opened.get("version") else str(kind)
+    if action == "leave":
+        return Ending("failed", "red", False, str(SluiceError(asked, _fenced(hosts))))
     if not moved:
         error = SluiceError(asked, cause, "Nothing was moved; the application is as it was")
         return Ending("failed", "red", False, str(error))
@@ -197,11 +241,88 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
         remedy = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')}). Run rollback.yml"
         return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), (own.back or {}).get("restored"))
     versions = ", ".join(sorted({str((host.back or {}).get("to") or "nothing, as before") for host in moved.values()}))
+    if any((host.back or {}).get("returns") for host in moved.values()):
+        error = SluiceError(asked, cause, f"{versions} serves as before, and the database is as it was")
+        return Ending("failed", "red", False, str(error), (own.back or {}).get("restored"))
     # A rollback that was interrupted and is carried through has reached what was asked for.
     if opened.get("kind") == ROLLBACK:
         return Ending("succeeded", "green", True, f"Rolled back to {versions}.")
     error = SluiceError(asked, cause, f"Rolled back to {versions}")
     return Ending("rolled_back", "red", False, str(error), (own.back or {}).get("restored"))
+
+
+# --- between releases ------------------------------------------------------------------------------------------------
+
+
+def who_runs_what(states: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+    """Return a row for every host, by its journal; ``state`` None is a host that could not be asked."""
+    rows = []
+    for host, state in sorted(states.items()):
+        current = (state or {}).get("current") or {}
+        opened = (state or {}).get("open") or {}
+        last = (state or {}).get("last") or {}
+        rows.append(
+            {
+                "host": host,
+                "known": state is not None,
+                "version": current.get("version"),
+                "artifact": (current.get("artifact") or {}).get("id"),
+                "config": (current.get("config") or {}).get("version"),
+                "release": current.get("release"),
+                "last": {key: last.get(key) for key in ("release", "kind", "outcome", "ended")} if last else None,
+                "open": {key: opened.get(key) for key in ("release", "kind", "stage")} if opened else None,
+            }
+        )
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the rows as lines of equal columns for a terminal."""
+    cells = [["host", "version", "artifact", "config", "last run", "ended"]]
+    for row in rows:
+        last = row["last"] or {}
+        values = [row["version"], row["artifact"], row["config"]]
+        told = [*("-" if value is None else str(value) for value in values)]
+        run = f"{last['kind'] or 'release'} {last['outcome']}" if last else "-"
+        cells.append(
+            [row["host"], *told, run, last.get("ended") or "-"] if row["known"] else [row["host"], "unreachable"]
+        )
+    whole = [line for line in cells if len(line) == len(cells[0])]
+    widths = [max(len(line[column]) for line in whole) for column in range(len(cells[0]))]
+    widths[0] = max(len(line[0]) for line in cells)
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells]
+
+
+def differences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in what the hosts differ, and which have to be looked at. Empty for a fleet that is of one mind."""
+    found = [f"{row['host']}: cannot be asked" for row in rows if not row["known"]]
+    found += [
+        f"{row['host']}: {row['open']['kind'] or 'release'} {row['open']['release']} is open"
+        + (f", in stage {row['open']['stage']}" if row["open"]["stage"] else "")
+        for row in rows
+        if row["open"]
+    ]
+    # The numbers of config versions are each host's own, so only the code is compared.
+    runs: dict[str | None, list[str]] = {}
+    for row in rows:
+        if row["known"]:
+            runs.setdefault(row["artifact"], []).append(row["host"])
+    if len(runs) > 1:
+        # What most of them run is what the others are measured by.
+        usual = max(runs, key=lambda artifact: len(runs[artifact]))
+        found += [
+            f"{', '.join(hosts)}: {artifact or 'nothing that the journal knows'}, where others run {usual or 'nothing'}"
+            for artifact, hosts in sorted(runs.items(), key=lambda item: item[1])
+            if artifact != usual
+        ]
+    return found
+
+
+def _fenced(hosts: Mapping[str, Host]) -> str:
+    """Return in one sentence who has taken the lock from the run, by the first host that was told."""
+    name, host = next((name, host) for name, host in sorted(hosts.items()) if host.fenced)
+    said = _LOST.search(host.failure or "")
+    return f"on host {name} {said[0]}" if said else f"host {name} has lost its lock"
 
 
 def _is_well(host: Host) -> bool:
@@ -232,11 +353,18 @@ def _back(opened: Mapping[str, Any], reason: str) -> Verdict:
     return Verdict("take_back" if opened["moved"] else "abandon", reason)
 
 
-def _end_failed(opened: Mapping[str, Any], reason: str) -> Verdict:
-    """Take a failed release back, at most once: a rollback that has failed is for a person to look at."""
-    if opened.get("kind") == ROLLBACK:
-        return Verdict("abandon", f"a rollback is not taken back; {reason}")
+def _end_failed(opened: Mapping[str, Any], reason: str, host: Host, only_lost: bool) -> Verdict:
+    """Take a failed release back. A failed rollback goes back to what it was to leave, so that one version serves.
+
+    That some hosts cannot be reached is no reason to bring a bad version back to the others.
+    """
+    if opened.get("kind") == ROLLBACK and only_lost and opened.get("moved"):
+        return Verdict("abandon" if _is_lost(host) else "finish", f"the hosts that can be reached went back; {reason}")
     return _back(opened, reason)
+
+
+def _is_lost(host: Host) -> bool:
+    return not host.alive or host.unreachable
 
 
 def _has_succeeded(host: Host, release: str) -> bool:

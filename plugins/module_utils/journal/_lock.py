@@ -23,6 +23,7 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc, utc_text
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._files import fsync_directory
+from ansible_collections.sluice.release.plugins.module_utils.journal import _store
 
 Holder = dict[str, Any]
 
@@ -89,33 +90,70 @@ def hold(claim: Claim, previous: Mapping[str, Any] | None, now: float) -> Holder
     }
 
 
+def told(holder: Mapping[str, Any] | None) -> str:
+    """Return in one sentence, without its final period, who holds the lock."""
+    if holder is None:
+        return "nobody holds the lock"
+    for_what = f" for {holder['reason']}" if holder.get("reason") else ""
+    since = f"since {holder['acquired']} until {holder['expires']}"
+    return f"{holder['owner'] or holder['token']} holds the lock{for_what}, {since}"
+
+
 def refused(name: str, holder: Mapping[str, Any]) -> SluiceError:
     """Return the error for a claim that is refused."""
     for_what = f" for {holder['reason']}" if holder.get("reason") else ""
     return SluiceError(
         f"take the lock of {name}",
         f"{holder['owner']} holds it{for_what}, since {holder['acquired']} until {holder['expires']}",
-        "Wait for it, or run recover.yml, which takes it over",
+        # Without a run it is a person's.
+        "Wait for it, or run recover.yml, which takes it over"
+        if holder.get("run")
+        else "Ask them, or release it with lock.yml -e lock_state=released",
         locked=True,
         holder=dict(holder),
     )
 
 
-def fence(state_dir: str, release: str, token: str, ttl: float, now: float, *, write: bool = True) -> None:
+def lost(doing: str, holder: Mapping[str, Any] | None, state_dir: str, token: str) -> SluiceError:
+    """Return the error for whoever held the lock by ``token`` and does not any more; ``holder`` has it, None: nobody.
+
+    Who has taken it over may have ended since. Then the journal says who that was.
+    """
+    if holder is not None:
+        remedy = "The other run decides about this release now"
+        return SluiceError(doing, _taken_by(holder), remedy, fenced=True, holder=dict(holder))
+    remedy = "Nothing more is moved. Run status.yml to see what serves now"
+    successor = _successor(state_dir, token)
+    if successor is None:
+        return SluiceError(doing, "its lock is gone: a person has released it, or it was removed", remedy, fenced=True)
+    return SluiceError(doing, f"{_taken_by(successor)}, and that run has ended", remedy, fenced=True)
+
+
+def _taken_by(who: Mapping[str, Any]) -> str:
+    why = f" ({who['reason']})" if who.get("reason") else ""
+    return f"the lock was taken over by {who['owner']} at {who['acquired']}{why}"
+
+
+def _successor(state_dir: str, token: str) -> Mapping[str, Any] | None:
+    """Return the first run after the one of ``token``, as the journal knows it."""
+    try:
+        opened = [entry for entry in _store.read(state_dir) if entry["event"] == "opened"]
+    except SluiceError:
+        return None
+    numbers = [number for number, entry in enumerate(opened) if entry["release"] == token]
+    if not numbers or numbers[0] + 1 == len(opened):
+        return None
+    entry = opened[numbers[0] + 1]
+    reason = ": ".join(filter(None, [str(entry["data"].get("kind") or "release"), entry.get("reason")]))
+    return {"owner": entry["data"].get("operator") or "another", "acquired": entry["time"], "reason": reason}
+
+
+def fence(state_dir: str, release: str, token: str, ttl: float, now: float) -> None:
     """Make sure that the lock is still held by ``token``, and renew it. SluiceError when it is another's or gone."""
     holder = read_lock(state_dir)
-    if holder is None:
-        raise SluiceError(f"go on with release {release}", "its lock is gone", "Run recover.yml", fenced=True)
-    if not is_mine(holder, token):
-        raise SluiceError(
-            f"go on with release {release}",
-            f"the lock was taken over by {holder['owner']} at {holder['acquired']}",
-            "The other run decides about this release now",
-            fenced=True,
-            holder=holder,
-        )
-    if write:
-        write_lock(state_dir, {**holder, "heartbeat": utc_text(now), "expires": utc_text(now + ttl)})
+    if holder is None or not is_mine(holder, token):
+        raise lost(f"go on with release {release}", holder, state_dir, token)
+    write_lock(state_dir, {**holder, "heartbeat": utc_text(now), "expires": utc_text(now + ttl)})
 
 
 def lock_path(state_dir: str) -> str:
@@ -174,3 +212,12 @@ def remove_lock(state_dir: str) -> None:
     except OSError as error:
         raise SluiceError(f"remove the lock {lock_path(state_dir)}", error.strerror or str(error)) from error
     fsync_directory(state_dir)
+
+
+def release(state_dir: str, token: str) -> bool:
+    """Give the lock back if ``token`` holds it. Returns whether nobody holds it now."""
+    holder = read_lock(state_dir)
+    if holder is not None and is_mine(holder, token):
+        remove_lock(state_dir)
+        holder = None
+    return holder is None

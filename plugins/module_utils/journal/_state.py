@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils.journal._ledger import Ledger
 
 Entry = dict[str, Any]
 Event = dict[str, Any]
@@ -29,7 +30,13 @@ State = dict[str, Any]
 # The stages that carry a meaning of their own; every other name is the pipeline's business.
 SWITCH = "switch"  # from here on the application may have moved
 VERIFY = "verify"  # once it is left, the release is as good as it will get
+EMERGENCY = "emergency"  # a kind of run: the same code with a few other settings
 ROLLBACK = "rollback"  # from here on it is being taken back, whatever had passed before
+RESTORE = "restore"  # its evidence says which backup took the database's place
+
+# What is noted with a meaning of its own.
+MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
+DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken
 
 # The chain keys and the clock of the machine: of no use to whoever reads a result.
 _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
@@ -105,6 +112,11 @@ class _Fold:
         self.last: dict[str, Any] | None = None
         self.releases = 0
         self.head = ""
+        self.ledger = Ledger()
+        self.marked: dict[str, dict[str, Any]] = {}
+        """By artifact that is bad, and by artifact and config that a rollback has left: who has left it, and when."""
+        self.measured: dict[str, dict[str, Any]] = {}
+        """By level: the newest rollback and the newest drill of it."""
 
     def state(self) -> State:
         good = self.goods[-1] if self.goods else None
@@ -117,6 +129,10 @@ class _Fold:
             "bad": list(self.bad),
             "open": self.open,
             "last": self.last,
+            "marked": dict(self.marked),
+            "database": self.ledger.of((self.current or {}).get("release")),
+            "since": {target["release"]: self.ledger.since(target["release"]) for target in self.goods},
+            "measured": dict(self.measured),
             "releases": self.releases,
             "head": self.head,
         }
@@ -129,6 +145,7 @@ class _Fold:
 
     def _opened(self, entry: Mapping[str, Any]) -> None:
         self.releases += 1
+        self.ledger.opened(entry["release"])
         self.open = {
             "release": entry["release"],
             "version": entry["data"].get("version"),
@@ -142,6 +159,8 @@ class _Fold:
             "moved": False,
             "passed": False,
             "target": None,
+            "database": None,
+            "level": None,
             "data": entry["data"],
         }
 
@@ -150,25 +169,48 @@ class _Fold:
             return
         self.open.update(stage=entry["stage"], stage_started=entry["time"])
         if entry["stage"] == SWITCH:
-            self.open["moved"] = True
-            # The first switch says where the release goes; taking it back may pass through the same stage.
-            if self.open["target"] is None and entry["data"].get("artifact"):
-                self.open["target"] = {
-                    "release": entry["release"],
-                    "version": entry["data"].get("version", self.open["version"]),
-                    "artifact": entry["data"]["artifact"],
-                    "config": entry["data"].get("config"),
-                }
+            self._moves(entry["release"], entry["data"])
         elif entry["stage"] == ROLLBACK:
             self.open["passed"] = False
+
+    def _moves(self, release: str, data: Mapping[str, Any]) -> None:
+        if self.open is None:
+            return
+        self.open["moved"] = True
+        # The first switch says where the release goes; taking it back may pass through the same stage.
+        if self.open["target"] is None and data.get("artifact"):
+            # Other settings are no other release: its backup, its migrations and its watch stay what they are.
+            same = self.current if self.open["kind"] == EMERGENCY else None
+            self.open["target"] = {
+                "release": same["release"] if same else release,
+                "version": data.get("version", self.open["version"]),
+                "artifact": data["artifact"],
+                "config": data.get("config"),
+            }
 
     def _left(self, entry: Mapping[str, Any]) -> None:
         if self.open is None:
             return
         self.open["left"] = [*self.open["left"], entry["stage"]]
+        self._note_database(entry)
         self.open.update(stage=None, stage_started=None)
         if entry["stage"] == VERIFY:
             self.open["passed"] = True
+
+    def _note_database(self, entry: Mapping[str, Any]) -> None:
+        data, stage = entry["data"], entry["stage"]
+        backup = data.get("backup") or {}
+        if stage == "backup" and backup.get("id"):
+            self.ledger.backed_up(str(backup["id"]))
+        elif stage == "migrate":
+            self.ledger.migrated(data.get("applied") or [])
+        elif stage in (ROLLBACK, RESTORE) and self.open is not None:
+            done = (data.get("database") or {}) if stage == ROLLBACK else data
+            backup_id = (done.get("restored") or {}).get("backup_id")
+            if self.open["database"] is None and (done.get("reverted") or backup_id):
+                self.open["database"] = {"reverted": done.get("reverted"), "backup_id": backup_id}
+            if stage == ROLLBACK:
+                self.open["level"] = data.get("level")
 
     def _failed(self, entry: Mapping[str, Any]) -> None:
         if self.open is None:
@@ -176,8 +218,16 @@ class _Fold:
         self.open.update(stage=None, stage_started=None, failed_stage=entry["stage"], failed_reason=entry.get("reason"))
 
     def _noted(self, entry: Mapping[str, Any]) -> None:
-        if self.open is not None and entry["name"] == ROLLBACK:
-            self.open["passed"] = False
+        data = entry["data"]
+        if entry["name"] == DRILL:
+            for level, seconds in (data.get("levels") or {}).items():
+                self._measure(str(level), "drill", seconds, entry)
+        elif self.open is not None and entry["name"] == ROLLBACK:
+            # One that another run had to carry through says nothing of how long it takes.
+            self.open.update(passed=False, level=None)
+        elif self.open is not None and entry["name"] == MOVES:
+            self._moves(entry["release"], data.get("target") or {})
+            self.open["database"] = data.get("database")
 
     def _closed(self, entry: Mapping[str, Any]) -> None:
         if self.open is None:
@@ -191,33 +241,62 @@ class _Fold:
             "ended": entry["time"],
         }
         restored = entry["data"].get("restored")
+        if entry["outcome"] in ("succeeded", "unchanged") and release["database"]:
+            self.ledger.changed(release["database"])
+        if entry["outcome"] == "succeeded" and release["kind"] == ROLLBACK and release["level"]:
+            self._measure(str(release["level"]), ROLLBACK, entry.get("seconds"), entry)
         if entry["outcome"] == "succeeded" and release["target"] is not None:
-            self._arrived(release["target"], release["kind"])
+            self._arrived(release["target"], release["kind"], entry)
         elif entry["outcome"] == "rolled_back":
             abandoned = _artifact_id(release["target"])
             if abandoned is not None and abandoned != _artifact_id(restored):
-                self._mark_bad(abandoned)
+                self._mark_bad(release["target"], entry)
             # Without a switch nothing had moved, so there is nothing that `restored` would have to say.
             if restored is not None or release["moved"]:
                 self.current = restored
         elif entry["outcome"] == "failed" and release["moved"]:
             self.current = restored
 
-    def _arrived(self, target: dict[str, Any], kind: str | None) -> None:
+    def _arrived(self, target: dict[str, Any], kind: str | None, entry: Mapping[str, Any]) -> None:
         """The application runs ``target``, proven. After a person's rollback what was left is not good any more."""
         left = self.current
-        if kind == "rollback" and left is not None:
+        if kind != EMERGENCY:
+            self.ledger.arrived()
+        if kind == ROLLBACK and left is not None and _place(left) != _place(target):
             self.goods = [good for good in self.goods if _place(good) != _place(left)]
-            abandoned = _artifact_id(left)
-            if abandoned is not None and abandoned != _artifact_id(target):
-                self._mark_bad(abandoned)
+            self._mark_bad(left, entry, whole=_artifact_id(left) != _artifact_id(target))
         self.bad = [artifact for artifact in self.bad if artifact != _artifact_id(target)]
-        self.goods = [*(good for good in self.goods if _place(good) != _place(target)), target]
+        for name in (_artifact_id(target) or "", mark(target)):
+            self.marked.pop(name, None)
+        gone = [_place(target)]
+        if kind == EMERGENCY:
+            # A restart runs the same settings under another number, and a toggle that is left is not to come back by
+            # itself: neither is a place to go back to.
+            gone.append((_artifact_id(target), (target.get("config") or {}).get("same_as")))
+            gone += [_place(good) for good in self.goods if (good.get("config") or {}).get("toggles")]
+        self.goods = [*(good for good in self.goods if _place(good) not in gone), target]
         self.current = target
 
-    def _mark_bad(self, artifact: str) -> None:
-        if artifact not in self.bad:
+    def _mark_bad(self, target: Mapping[str, Any], entry: Mapping[str, Any], *, whole: bool = True) -> None:
+        """Mark what was left as bad: the artifact or, when it is not ``whole``, only its configuration."""
+        artifact = _artifact_id(target)
+        if artifact is None:
+            return
+        if whole and artifact not in self.bad:
             self.bad.append(artifact)
+        by = {"version": target.get("version"), "release": entry["release"], "time": entry["time"]}
+        self.marked[artifact if whole else mark(target)] = by
+
+    def _measure(self, level: str, how: str, seconds: float | None, entry: Mapping[str, Any]) -> None:
+        if seconds is not None:
+            found = {"seconds": float(seconds), "release": entry["release"], "time": entry["time"]}
+            self.measured[level] = {**self.measured.get(level, {}), how: found}
+
+
+def mark(target: Mapping[str, Any]) -> str:
+    """Return the name by which the configuration of a target is marked as bad."""
+    artifact, config = _place(target)
+    return f"{artifact} config {config}"
 
 
 def _artifact_id(target: Mapping[str, Any] | None) -> str | None:
@@ -259,6 +338,16 @@ def advance(
     return _IN_OPEN_RELEASE[request.state](entries, opened, request, now)
 
 
+def advance_all(
+    entries: Sequence[Mapping[str, Any]], requests: Iterable[Request], now: Moment, *, assume: bool = False
+) -> list[Event]:
+    """Return the events that record several requests, one after the other, in one write."""
+    events: list[Event] = []
+    for request in requests:
+        events += advance([*entries, *events], request, now, assume=assume)
+    return events
+
+
 def assumed(entries: Sequence[Mapping[str, Any]], request: Request, now: Moment) -> list[Event]:
     """Return the opening that check mode has not written, when the request speaks of a release that lacks it.
 
@@ -282,7 +371,8 @@ def _open(
         )
     if any(entry["release"] == request.release for entry in entries):
         raise SluiceError(f"open release {request.release}", "the journal has a release of that name", "Take another")
-    return [_event(request.release, "opened", now, data=request.data)]
+    extra = {"reason": request.reason} if request.reason else None
+    return [_event(request.release, "opened", now, data=request.data, extra=extra)]
 
 
 def _after_close(

@@ -5,17 +5,19 @@
 
 """Where a rollback goes. Pure: what the journal says in, a target out.
 
-Only what the journal calls good is a target, and never what a release marked bad has left.
+Only what the journal calls good is a target, and never what a release marked bad has left. What cannot be reached is
+refused with its reason before anything is touched.
 """
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK, mark
 
 # Where a failed release goes by itself: whatever served before it.
 AUTOMATIC = 0
@@ -25,77 +27,217 @@ DATABASE = 3
 
 Target = dict[str, Any]
 
+_DEPLOY = "Deploy a version that is known"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for.
+
+    ``version`` names a release instead of the newest good one, ``backup_id`` (level 3) a backup instead of the one
+    that was made before the release that is left. ``revertible``: the profile has a command that takes migrations
+    back, and a person lets it be used. ``breaking``: shell patterns of the migrations that the code before them cannot
+    live with. ``settled``: this run has taken back already what another one had begun. ``returning``: the rollback
+    itself has failed, and goes back to what it was to leave.
+    """
+
+    version: str | None = None
+    backup_id: str | None = None
+    revertible: bool = True
+    breaking: tuple[str, ...] = ()
+    settled: bool = False
+    returning: bool = False
+
 
 @dataclass(frozen=True)
 class Goal:
-    """The target of a rollback, None when nothing ran before. ``backup_id`` is None unless the database goes back.
+    """The target of a rollback, None when nothing ran before. ``backup_id`` is None unless a backup may go back.
 
-    ``migrations``: those that the release that is left has applied, when taking them back would do as well.
+    ``migrations``: those that were applied since, when taking them back would do as well. ``database``: whether the
+    database goes back at all. ``returns``: the target is what the rollback was to leave, for the rollback has failed.
     """
 
     target: Target | None
     backup_id: str | None
     reason: str
     migrations: tuple[str, ...] = ()
+    database: bool = False
+    returns: bool = False
 
 
-def choose(
-    state: Mapping[str, Any],
-    entries: Sequence[Mapping[str, Any]],
-    level: int,
-    *,
-    version: str | None = None,
-    backup_id: str | None = None,
-) -> Goal:
-    """Return where a rollback of this level goes; SluiceError when the journal knows no such place.
-
-    ``version`` names a release instead of the newest good one, ``backup_id`` (level 3) a backup instead of the one
-    that was made before the release that is left.
-    """
-    current = state["current"]
-    good = [target for target in state["good"] if _code(target) not in state["bad"]]
+def choose(state: Mapping[str, Any], level: int, wish: Wish | None = None) -> Goal:
+    """Return where a rollback of this level goes; SluiceError when the journal knows no such place."""
+    wish = wish or Wish()
     if level == AUTOMATIC:
-        opened = state.get("open") or {}
-        if opened.get("kind") == ROLLBACK and opened.get("target"):
-            return Goal(opened["target"], None, "where the rollback was going that was interrupted")
-        # A first release that fails leaves nothing to go to, and what it started has to go.
-        return Goal(good[0], None, "the last known good") if good else Goal(None, None, "nothing ran before")
+        return _automatic(state, wish)
     verb = f"roll back by level {level}"
-    if level == CONFIG:
-        return Goal(_earlier_config(current, good, verb), None, "the configuration before")
-    if version:
-        good = [target for target in good if target["version"] == version]
-        target = _first(good, verb, f"the journal knows no good release of version {version}")
-        reason = f"version {version}, by name"
+    if wish.settled and wish.version in (None, "", (state["current"] or {}).get("version")):
+        goal = _settled(state, verb)
+    elif level == CONFIG:
+        if wish.version:
+            raise SluiceError(verb, "it stays with the running code, and a version was named", "Use level 2")
+        goal = Goal(_earlier_config(state, verb), None, "the configuration before")
     else:
-        good = [target for target in good if _code(target) != _code(current)]
-        target = _first(good, verb, "the journal knows no good release before the current one")
-        reason = "the last known good"
-    if level == CODE:
-        return Goal(target, None, reason)
-    # Who names a backup wants what is in it.
-    migrations = () if backup_id else migrations_of(current, entries)
-    backup = backup_id or _backup_before(current, entries)
-    if backup is None:
-        raise SluiceError(
-            verb,
-            "the journal names no backup that was made before the current release",
-            "Name one with -e backup_id=, or roll back by level 2, which leaves the database as it is",
+        goal = _earlier_code(state, verb, wish.version)
+    _check_kept(state, goal.target, verb)
+    return goal if level < DATABASE else _with_database(state, goal, verb, wish)
+
+
+def choose_level(state: Mapping[str, Any], wish: Wish) -> tuple[int, str]:
+    """Return the smallest level that leads back to the last known good, and why, in one sentence without its period."""
+    good = _good(state)
+    current = state["current"]
+    if wish.settled:
+        target: Target | None = current
+    elif wish.version:
+        target = next((one for one in good if one["version"] == wish.version), None)
+    else:
+        target = next((one for one in good if current is None or _place(one) != _place(current)), None)
+    if target is None:
+        # It fails with the cause, which is the same one for each level that moves code.
+        return CODE, "the journal knows nothing to go back to"
+    if not wish.settled and not wish.version and current is not None and _code(target) == _code(current):
+        return CONFIG, (
+            f"the last known good is the same code, {_code(target)}, with config {_config(target)} instead of"
+            f" {_config(current)}"
         )
-    return Goal(target, backup, reason, migrations)
+    applied = state["since"].get(target["release"], {}).get("migrations", [])
+    breaking = [name for name in applied if any(fnmatch.fnmatchcase(name, pattern) for pattern in wish.breaking)]
+    code = f"{target['version']} is another code than what runs"
+    if breaking:
+        return DATABASE, f"{target['version']} cannot live with {_names(breaking)}, applied since it served"
+    if applied:
+        return CODE, f"{code}, and rollback_breaking does not name {_names(applied)}, applied since it served"
+    return CODE, f"{code}, and no migration was applied since it served"
 
 
-def _earlier_config(current: Target | None, good: Sequence[Target], verb: str) -> Target:
+def _automatic(state: Mapping[str, Any], wish: Wish) -> Goal:
+    opened = state.get("open") or {}
+    if opened.get("kind") == ROLLBACK and opened.get("target"):
+        if wish.returning and state["current"] is not None:
+            return Goal(state["current"], None, "what the rollback was to leave, for it has failed", returns=True)
+        return Goal(opened["target"], None, "where the rollback was going that was interrupted")
+    # A first release that fails leaves nothing to go to, and what it started has to go.
+    good = _good(state)
+    return Goal(good[0], None, "the last known good") if good else Goal(None, None, "nothing ran before")
+
+
+def _settled(state: Mapping[str, Any], verb: str) -> Goal:
+    """Stay: the run has taken back already what another one had begun, and once more would be once too often."""
+    current = state["current"]
+    if current is None:
+        raise SluiceError(verb, "what another run had begun was taken back, and nothing ran before", _DEPLOY)
+    return Goal(current, None, "what served before the run that was taken back just now")
+
+
+def _earlier_config(state: Mapping[str, Any], verb: str) -> Target:
+    current = state["current"]
     if current is None:
         raise SluiceError(verb, "the journal does not know what runs now", "Use level 2, which starts known code")
-    same_code = [t for t in good if _code(t) == _code(current) and _config(t) != _config(current)]
-    return _first(same_code, verb, f"{_code(current)} has run with no other configuration", "Use level 2")
+    marked = state.get("marked") or {}
+    same = [one for one in _good(state) if _code(one) == _code(current) and _config(one) != _config(current)]
+    # A configuration that was left as bad is no place to go back to, whatever else was good with it.
+    same = [one for one in same if mark(one) not in marked]
+    left = [name for name in marked if name.startswith(f"{_code(current)} config ")]
+    cause = f"{_code(current)} has run with no other configuration"
+    if left:
+        said = "; ".join(f"{name} was left as bad by {marked[name]['release']}" for name in left)
+        cause += f" that was good: {said}"
+    return _first(same, verb, cause, "Use level 2")
 
 
-def _first(targets: Sequence[Target], verb: str, cause: str, remedy: str = "Deploy a version that is known") -> Target:
+def _earlier_code(state: Mapping[str, Any], verb: str, version: str | None) -> Goal:
+    current = state["current"]
+    good = _good(state)
+    if not version:
+        others = [one for one in good if _code(one) != _code(current)]
+        cause = "the journal knows no good release before the current one"
+        if not state["good"]:
+            cause = "the journal knows no release that was good"
+        elif state["bad"]:
+            cause += f": {_marks(state)}"
+        return Goal(_first(others, verb, cause), None, "the last known good")
+    named = [one for one in good if one["version"] == version]
+    if not named:
+        bad = [data for data in (state.get("marked") or {}).values() if data["version"] == version]
+        if bad:
+            raise SluiceError(
+                verb,
+                f"version {version} was left as bad by {bad[-1]['release']} at {bad[-1]['time']}",
+                "Name another one, or deploy it again when it is mended: a deploy goes through the gates",
+            )
+        known = ", ".join(dict.fromkeys(str(one["version"]) for one in good)) or "none"
+        _first(named, verb, f"the journal knows no good release of version {version}", f"It knows {known}")
+    others = [one for one in named if current is None or _place(one) != _place(current)]
+    _first(others, verb, f"version {version} is what runs", "Name another one")
+    return Goal(others[0], None, f"version {version}, by name")
+
+
+def _with_database(state: Mapping[str, Any], goal: Goal, verb: str, wish: Wish) -> Goal:
+    since = state["since"].get((goal.target or {}).get("release"), {})
+    applied = tuple(since.get("migrations", ()))
+    # Who names a backup wants what is in it.
+    migrations = applied if wish.revertible and not wish.backup_id else ()
+    backup = wish.backup_id or since.get("backup_id")
+    if backup is None and not migrations:
+        cause = "the journal names no backup that was made before the current release"
+        if applied:
+            cause = f"no command takes {_names(applied)} back, and {cause}"
+        raise SluiceError(
+            verb,
+            cause,
+            "Name one with -e backup_id=, or roll back by level 2, which leaves the database as it is",
+        )
+    return replace(goal, backup_id=backup, migrations=migrations, database=True)
+
+
+def _check_kept(state: Mapping[str, Any], target: Target | None, verb: str) -> None:
+    """Refuse a target whose files are gone, and name one whose files are there."""
+    gone = state.get("gone") or ()
+    missing = [path for path in _paths(target) if path in gone]
+    if not missing or target is None:
+        return
+    kept = [
+        str(one["version"])
+        for one in _good(state)
+        if _place(one) != _place(state["current"] or {}) and not any(path in gone for path in _paths(one))
+    ]
+    remedy = f"Deploy {target['version']} again"
+    if kept:
+        remedy += f", or go to {kept[0]} with -e rollback_level=2 -e rollback_version={kept[0]}"
+    raise SluiceError(verb, f"the files of version {target['version']} are gone ({', '.join(missing)})", remedy)
+
+
+def _paths(target: Mapping[str, Any] | None) -> list[str]:
+    parts = [(target or {}).get(part) or {} for part in ("artifact", "config")]
+    return [str(part["path"]) for part in parts if part.get("path")]
+
+
+def _good(state: Mapping[str, Any]) -> list[Target]:
+    return [target for target in state["good"] if _code(target) not in state["bad"]]
+
+
+def _marks(state: Mapping[str, Any]) -> str:
+    marked = state.get("marked") or {}
+    return ", ".join(
+        f"{artifact} was left as bad" + (f" by {marked[artifact]['release']}" if artifact in marked else "")
+        for artifact in state["bad"]
+    )
+
+
+def _names(migrations: Sequence[str]) -> str:
+    named = f"migration{'' if len(migrations) == 1 else 's'} {', '.join(migrations[:5])}"
+    return named + (f" and {len(migrations) - 5} more" if len(migrations) > 5 else "")
+
+
+def _first(targets: Sequence[Target], verb: str, cause: str, remedy: str = _DEPLOY) -> Target:
     if not targets:
         raise SluiceError(verb, cause, remedy)
     return targets[0]
+
+
+def _place(target: Mapping[str, Any]) -> tuple[str | None, Any]:
+    return _code(target), _config(target)
 
 
 def _code(target: Mapping[str, Any] | None) -> str | None:
@@ -105,26 +247,3 @@ def _code(target: Mapping[str, Any] | None) -> str | None:
 
 def _config(target: Mapping[str, Any]) -> Any:
     return (target.get("config") or {}).get("version")
-
-
-def migrations_of(current: Target | None, entries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the migrations that the release has applied which led to `current`."""
-    return tuple(
-        str(name)
-        for entry in entries
-        if current
-        and entry["release"] == current["release"]
-        and entry["event"] == "left"
-        and entry["stage"] == "migrate"
-        for name in (entry["data"] or {}).get("applied") or []
-    )
-
-
-def _backup_before(current: Target | None, entries: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the backup that the release made which led to `current`."""
-    for entry in entries:
-        if current and entry["release"] == current["release"] and entry["event"] == "left":
-            backup = (entry["data"] or {}).get("backup") or {}
-            if entry["stage"] == "backup" and backup.get("id"):
-                return str(backup["id"])
-    return None

@@ -17,9 +17,13 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     check_keys,
     close,
     decide,
+    differences,
+    left_out,
     one_environment,
     release_id,
     settled,
+    table,
+    who_runs_what,
 )
 
 
@@ -151,6 +155,43 @@ def test_the_barrier_names_who_is_missing(hosts: dict[str, Host], message: str) 
     assert str(error.value) == message
 
 
+def going_to(artifact: str, checksum: str = "c", **opened_as: Any) -> Host:
+    state = opened()
+    state["open"].update(opened_as)
+    return Host(state, target={"version": "1", "artifact": {"id": artifact, "checksum": checksum}})
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        {"a": going_to("1-a"), "b": going_to("1-a"), "c": READY},
+        {"a": going_to("1-a", kind="rollback"), "b": going_to("1-b", kind="rollback")},
+        {"a": going_to("1-a")},
+    ],
+)
+def test_the_barrier_lets_one_artifact_pass(hosts: dict[str, Host]) -> None:
+    check_barrier("switch", hosts)
+    assert hosts["a"].target
+
+
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [
+        (
+            {"a": going_to("1-a"), "c": going_to("1-b", "d"), "b": going_to("1-a")},
+            "1-a (hosts a, b), 1-b (host c). Nothing was moved on any host.",
+        ),
+        ({"a": going_to("1-a"), "b": going_to("1-a", "d")}, "1-a (host a), 1-a (host b). Nothing was moved"),
+        ({"a": going_to("1-a", moved=True), "b": going_to("1-b")}, "1-a (host a), 1-b (host b). Taking back: host a."),
+    ],
+)
+def test_the_barrier_stops_a_fleet_that_would_run_different_things(hosts: dict[str, Host], said: str) -> None:
+    with pytest.raises(SluiceError) as error:
+        check_barrier("switch", hosts)
+    assert str(error.value).startswith(f"Cannot start switch: the hosts do not have the same artifact: {said}")
+    assert set(error.value.fields["artifacts"]) == set(hosts)
+
+
 @pytest.mark.parametrize(
     ("point", "hosts", "actions"),
     [
@@ -236,10 +277,45 @@ def test_close(action: str, hosts: list[Host], outcome: str, verdict: str, good:
     assert bool(ending.restored) == (outcome == "rolled_back" and hosts[0].back is not None)
 
 
-def test_a_failed_rollback_is_not_taken_back() -> None:
-    state = opened(moved=True)
+def rolling(*, moved: bool = True, **more: Any) -> Host:
+    state = opened(moved=moved)
     state["open"]["kind"] = "rollback"
-    assert decide("decide", {"a": Host(state, failure="red")})["a"].action == "abandon"
+    return Host(state, **more)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "actions"),
+    [
+        # One version serves everywhere, also when that is the one that was to be left.
+        ([rolling(failure="red"), rolling()], ["take_back", "take_back"]),
+        ([rolling(moved=False, failure="no such place"), rolling(moved=False)], ["abandon", "abandon"]),
+        # That a host cannot be reached is no reason to bring a bad version back to the others.
+        ([rolling(alive=False), rolling()], ["abandon", "finish"]),
+        ([rolling(failure="no route", unreachable=True), rolling()], ["abandon", "finish"]),
+        # Whoever has the lock decides, on the hosts as well that have not noticed yet.
+        ([rolling(failure="taken over", fenced=True), rolling()], ["leave", "leave"]),
+        ([ended(MOVED, failure="taken over", fenced=True), ended(PASSED), IDLE], ["leave", "leave", "none"]),
+    ],
+)
+def test_how_a_rollback_ends_that_has_failed(hosts: list[Host], actions: list[str]) -> None:
+    verdicts = decide("decide", {f"app{number}": host for number, host in enumerate(hosts)})
+    assert [verdict.action for verdict in verdicts.values()] == actions
+
+
+def test_a_rollback_that_has_failed_says_what_serves() -> None:
+    back = {"verified": True, "restored": TWO, "to": "2.0", "returns": True}
+    ending = close("take_back", "app0", {"app0": rolling(failure="red", back=back), "app1": rolling(back=back)})
+    assert (ending.outcome, ending.good, ending.restored) == ("failed", False, TWO)
+    assert ending.message.endswith("has failed (red). 2.0 serves as before, and the database is as it was.")
+
+
+def test_who_was_taken_over_says_by_whom_and_nothing_else() -> None:
+    said = "Cannot go on with release r: the lock was taken over by bob@ci at noon (rollback: errors)."
+    ending = close("leave", "app0", {"app0": ended(MOVED, failure=said, fenced=True)})
+    assert (ending.outcome, ending.good) == ("failed", False)
+    assert (
+        ending.message == "Cannot release: on host app0 the lock was taken over by bob@ci at noon (rollback: errors)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,3 +330,72 @@ def test_a_failed_rollback_is_not_taken_back() -> None:
 )
 def test_settled(hosts: list[Host], expected: bool) -> None:
     assert settled({f"app{number}": host for number, host in enumerate(hosts)}) is expected
+
+
+def journal_of(artifact: str | None, **more: Any) -> dict[str, Any]:
+    current = {"release": "R1", "version": "1.0.0", "artifact": {"id": artifact}, "config": {"version": 3}}
+    last = {"release": "R1", "version": "1.0.0", "kind": "deploy", "outcome": "succeeded", "ended": "now"}
+    return {"current": current if artifact else None, "open": None, "last": last, **more}
+
+
+def test_every_host_has_a_row_also_one_that_cannot_be_asked() -> None:
+    rows = who_runs_what({"app2": None, "app1": journal_of("1.0.0-abc")})
+    assert [row["host"] for row in rows] == ["app1", "app2"]
+    assert rows[0] == {
+        "host": "app1",
+        "known": True,
+        "version": "1.0.0",
+        "artifact": "1.0.0-abc",
+        "config": 3,
+        "release": "R1",
+        "last": {"release": "R1", "kind": "deploy", "outcome": "succeeded", "ended": "now"},
+        "open": None,
+    }
+    assert (rows[1]["known"], rows[1]["artifact"]) == (False, None)
+
+
+OPEN = {"release": "R2", "kind": "deploy", "stage": "switch"}
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({"app1": journal_of("1-a"), "app2": journal_of("1-a")}, []),
+        ({"app1": journal_of("1-a"), "app2": None}, ["app2: cannot be asked"]),
+        (
+            {"app1": journal_of("1-a"), "app2": journal_of("1-a", open=OPEN)},
+            ["app2: deploy R2 is open, in stage switch"],
+        ),
+        (
+            {"app1": journal_of("2-b"), "app2": journal_of("1-a"), "app3": journal_of("2-b")},
+            ["app2: 1-a, where others run 2-b"],
+        ),
+        (
+            {"app1": journal_of("2-b"), "app2": journal_of("2-b"), "app3": journal_of(None)},
+            ["app3: nothing that the journal knows, where others run 2-b"],
+        ),
+    ],
+)
+def test_what_a_fleet_that_is_of_two_minds_is_told(states: dict[str, Any], said: list[str]) -> None:
+    assert differences(who_runs_what(states)) == said
+
+
+def test_the_hosts_that_a_run_on_a_part_of_the_fleet_leaves_out() -> None:
+    environments = {"app1": "prod", "app2": "prod", "app3": "prod", "stage1": "staging", "bare": None}
+    assert left_out(["app2"], environments, "prod") == ["app1", "app3"]
+
+
+def test_the_table_that_a_person_reads() -> None:
+    assert table(who_runs_what({"app1": journal_of("1.0.0-abc"), "database-host": None})) == [
+        "host           version  artifact   config  last run          ended",
+        "app1           1.0.0    1.0.0-abc  3       deploy succeeded  now",
+        "database-host  unreachable",
+    ]
+
+
+def test_an_emergency_action_that_failed_is_said_so() -> None:
+    host = ended(failed(MOVED), back=BACK)
+    assert host.state
+    emergency = {**host.state, "open": {**host.state["open"], "kind": "emergency", "version": ""}}
+    ending = close("take_back", "app0", {"app0": ended(host, state=emergency)})
+    assert ending.message.startswith("Cannot carry out the emergency action: host app0 has failed")

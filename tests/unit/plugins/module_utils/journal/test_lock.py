@@ -99,7 +99,7 @@ def test_the_fence_renews(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "message"),
     [
-        (None, "Cannot go on with release r1: its lock is gone."),
+        (None, "Cannot go on with release r1: its lock is gone"),
         (holder(), "Cannot go on with release r1: the lock was taken over by bob@ci at "),
     ],
 )

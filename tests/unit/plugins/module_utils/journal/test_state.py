@@ -79,9 +79,25 @@ def test_an_empty_journal_knows_nothing() -> None:
         "bad": [],
         "open": None,
         "last": None,
+        "marked": {},
+        "database": {"backup_id": None, "migrations": []},
+        "since": {},
+        "measured": {},
         "releases": 0,
         "head": "",
     }
+
+
+def test_what_the_release_that_led_to_the_current_one_has_done_to_the_database() -> None:
+    book = Book()
+    for release, backup, migrations in (("r1", "B1", ["0-z"]), ("r2", "B2", ["1-a", "2-b"])):
+        book.open(release)
+        book.add("entered", stage="backup", release=release)
+        book.add("entered", stage="migrate", evidence={"backup": {"id": backup}}, release=release)
+        book.add("entered", stage="switch", evidence={"applied": migrations}, data=place(release), release=release)
+        assert book.state["database"]["backup_id"] == (None if release == "r1" else "B1")
+        book.add("closed", outcome="succeeded", release=release)
+    assert book.state["database"] == {"backup_id": "B2", "migrations": ["1-a", "2-b"]}
 
 
 def test_an_open_release_says_how_far_it_is() -> None:
@@ -171,6 +187,28 @@ def test_a_rollback_of_the_configuration_only() -> None:
     book = Book().deploy("r1", "a", 1).deploy("r2", "a", 2).deploy("r3", "a", 1, kind="rollback")
     assert book.state["last_known_good"] == target("r3", "a", 1)
     assert (book.state["previous_good"], book.state["bad"]) == (None, [])
+
+
+def test_what_an_emergency_leaves_is_no_place_to_go_back_to() -> None:
+    def act(book: Book, release: str, config: int, **more: Any) -> list[int]:
+        book.open(release, "emergency")
+        data = {**place("a", config), "config": {"version": config, **more}}
+        book.add("entered", release, stage="switch", data=data)
+        book.add("closed", release, outcome="succeeded")
+        assert book.state["current"]["config"] == {"version": config, **more}
+        # It is the same release, with its backup and its watch.
+        assert book.state["current"]["release"] == "r1"
+        return [good["config"]["version"] for good in book.state["good"]]
+
+    book = Book().deploy("r1", "a", 1)
+    assert act(book, "r2", 2, base=1, toggles=[{"name": "x"}]) == [2, 1]
+    # A second toggle: what there was with the first alone does not come back by itself.
+    assert act(book, "r3", 3, base=1, toggles=[{"name": "x"}, {"name": "y"}]) == [3, 1]
+    # A restart with both, then both are taken back, then a restart without any.
+    assert act(book, "r4", 4, base=1, toggles=[{"name": "x"}, {"name": "y"}], same_as=3) == [4, 1]
+    assert act(book, "r5", 1) == [1]
+    assert act(book, "r6", 5, base=1, same_as=1) == [5]
+    assert book.state["bad"] == []
 
 
 def test_the_first_switch_names_the_target() -> None:
@@ -309,3 +347,47 @@ def test_a_result_shows_no_storage() -> None:
 def test_findings_leave_out_what_ansible_adds() -> None:
     result = {"changed": True, "failed": False, "_ansible_no_log": False, "diff": {}, "verdict": "green", "msg": "why"}
     assert findings(result) == {"verdict": "green", "msg": "why"}
+
+
+def test_a_rollback_marks_what_it_left_by_its_code_or_only_by_its_config() -> None:
+    book = Book().deploy("r1", "a", 1).deploy("r2", "a", 2).deploy("r3", "a", 1, kind="rollback")
+    assert {name: found["release"] for name, found in book.state["marked"].items()} == {"a config 2": "r3"}
+    book.deploy("r4", "b").deploy("r5", "a", 1, kind="rollback")
+    assert {name: found["version"] for name, found in book.state["marked"].items()} == {"a config 2": "R2", "b": "R4"}
+    # Whoever deploys it again, through the gates, takes the mark away.
+    book.deploy("r6", "a", 2).deploy("r7", "b")
+    assert book.state["marked"] == {}
+
+
+def test_a_rollback_that_stays_where_it_is_marks_nothing() -> None:
+    book = Book().deploy("r1", "a").deploy("r2", "b").deploy("r3", "b", kind="rollback")
+    assert (book.state["bad"], book.state["marked"], book.state["current"]) == ([], {}, target("r3", "b"))
+
+
+def test_how_long_a_level_has_taken() -> None:
+    book = Book().deploy("r1", "a").deploy("r2", "b").open("r3", "rollback")
+    book.add("entered", "r3", stage="rollback")
+    book.add("entered", "r3", stage="switch", data=place("a"), evidence={"level": 2})
+    book.add("closed", "r3", outcome="succeeded")
+    found = book.state["measured"]["2"]["rollback"]
+    assert (found["release"], found["seconds"]) == ("r3", 3.0)
+    book.add("noted", "r3", name="rollback_drill", data={"levels": {"2": 9.5}})
+    assert book.state["measured"]["2"]["drill"]["seconds"] == 9.5
+    assert book.state["measured"]["2"]["rollback"] == found
+
+
+@pytest.mark.parametrize(("outcome", "left"), [("succeeded", []), ("failed", ["m2"])])
+def test_what_a_rollback_moves_beside_the_code_is_known_before_it_moves(outcome: str, left: list[str]) -> None:
+    book = Book().deploy("r1", "a").open("r2")
+    book.add("entered", "r2", stage="migrate")
+    book.add("entered", "r2", stage="switch", data=place("b"), evidence={"applied": ["m2"]})
+    book.add("closed", "r2", outcome="succeeded")
+    assert book.state["since"]["r1"]["migrations"] == ["m2"]
+    book.open("r3", "rollback").add("entered", "r3", stage="rollback")
+    moves = {"target": {"version": "R1", **place("a")}, "database": {"reverted": ["m2"]}}
+    book.add("noted", "r3", name="moves", data=moves)
+    opened = book.state["open"]
+    assert (opened["moved"], opened["target"]["artifact"]["id"], opened["database"]) == (True, "a", moves["database"])
+    book.add("closed", "r3", outcome=outcome, data={} if outcome == "succeeded" else {"restored": target("r2", "b")})
+    assert book.state["since"].get("r1", {"migrations": []})["migrations"] == left
+    assert book.state["current"]["artifact"]["id"] == ("a" if outcome == "succeeded" else "b")
