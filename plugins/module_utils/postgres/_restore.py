@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._fence import still_ours
 from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _replaced, _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Connect, Database, DatabaseError
@@ -50,6 +51,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._verify im
 )
 
 RESTORE = "__restore_"
+PREPARED = "__prepared_"
 
 _OBJECT_IN_USE = "55006"
 
@@ -66,7 +68,8 @@ class RestoreOptions:
 
     ``admin`` may create and rename databases. ``of_database``: name of the database that the backup must be of.
     ``make_roles``: those that the server lacks, from the backup. ``drain``: seconds that transactions in the old
-    database may take to end. ``timeout`` in seconds, for each run of a tool.
+    database may take to end. ``timeout`` in seconds, for each run of a tool. ``state``: of the module; ``prepared`` and
+    ``replaced``: the names that the first of two steps has agreed.
     """
 
     url: DatabaseUrl
@@ -82,6 +85,9 @@ class RestoreOptions:
     timeout: Optional[float] = None
     jobs: int = 2
     key: Key = NO_KEY
+    state: str = "restored"
+    prepared: Optional[str] = None
+    replaced: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
     """Put a backup in the place of a database, and keep what it replaces.
 
     The backup is restored beside the database and compared with its manifest first. Up to the swap, an error leaves
-    the database untouched. Returns the module's result.
+    the database untouched, and with ``state`` prepared there is no swap. Returns the module's result.
     """
     started = time.monotonic()
     live = options.url.database
@@ -113,6 +119,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
     if backup.manifest.encryption:
         check_key(backup.manifest.encryption, options.key, backup.id)
     now = datetime.now(timezone.utc)
+    beside = _databases.temporary_name(live, PREPARED) if options.state == "prepared" else None
     with using(backup, "restore", means), means.connect(options.admin) as admin, contextlib.ExitStack() as stack:
         tools = fitting_tools(backup, admin, options.bin_path, means, doing)
         there = _databases.exists(admin, live)
@@ -126,18 +133,19 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
         backup = stack.enter_context(opened(backup, options.key, means, options.timeout))
         check_archive(backup, tools, means, options.timeout, restored=not means.check_mode)
         place = _prepare(options, means, admin, tools, backup, _replaced.new_name(admin, live, now) if there else None)
-        lost = _losses(options.url, backup, means) if there else []
+        lost = count_losses(options.url, backup, means) if there else []
         if not means.check_mode:
             with made_roles(admin, place.roles, place.role_statements, doing):
-                _replace(options, means, admin, tools, backup, place)
-            if place.replaced:
+                _replace(options, means, admin, tools, backup, place, beside)
+            if place.replaced and not beside:
                 # Once more, now that nobody writes there: what was written up to the swap counts, too.
-                lost = _losses(options.url.with_database(place.replaced), backup, means)
-        removed = _forget(options, means, admin, place.replaced, now)
+                lost = count_losses(options.url.with_database(place.replaced), backup, means)
+        removed = [] if beside else forget(options, means, admin, place.replaced, now)
     return {
         "changed": True,
         "restored": {"database": live, "backup_id": backup.id, "created": backup.manifest.created},
         "replaced": place.replaced,
+        "prepared": beside,
         "removed": removed,
         "roles": list(place.roles),
         "losses": [loss.as_dict() for loss in lost],
@@ -181,9 +189,7 @@ def _read_globals(backup: Backup, doing: str) -> str:
         return stream.read()
 
 
-def _forget(
-    options: RestoreOptions, means: Means, admin: Database, replaced: Optional[str], now: datetime
-) -> list[str]:
+def forget(options: RestoreOptions, means: Means, admin: Database, replaced: Optional[str], now: datetime) -> list[str]:
     """Drop what earlier restores of this database have replaced, as far as the limits keep it no more."""
     known = _replaced.list_replaced(admin, options.url.database)
     if means.check_mode and replaced:
@@ -193,13 +199,20 @@ def _forget(
 
 
 def _replace(
-    options: RestoreOptions, means: Means, admin: Database, tools: Tools, backup: Backup, place: _Place
+    options: RestoreOptions,
+    means: Means,
+    admin: Database,
+    tools: Tools,
+    backup: Backup,
+    place: _Place,
+    beside: Optional[str],
 ) -> None:
     live = options.url.database
     doing = f"restore backup {backup.id} as database {live}"
     name = _databases.temporary_name(live, RESTORE)
     _databases.check_server_space(admin, backup.manifest.database_bytes, doing)
-    _databases.drop_leftovers(admin, _databases.temporary_prefix(live, RESTORE))
+    for kind in (RESTORE, PREPARED):
+        _databases.drop_leftovers(admin, _databases.temporary_prefix(live, kind))
     _databases.take_lock(admin, live, doing)
     with _databases.temporary_database(admin, means.connect, name, backup.manifest.properties, doing):
         target = options.admin.with_database(name)
@@ -212,8 +225,9 @@ def _replace(
             # Without statistics the first minutes after the swap would be slow ones.
             restored.run("ANALYZE")
         _give_properties(admin, name, place.properties, doing)
-        means.progress.update(f"swap {name} with {live}")
-        swap(admin, means.connect, live, name, place.replaced, options.drain)
+        still_ours()
+        means.progress.update(f"swap {name} with {live}" if not beside else f"keep {beside} for the swap")
+        swap(admin, means.connect, beside or live, name, None if beside else place.replaced, options.drain)
 
 
 def _give_properties(admin: Database, name: str, properties: Mapping[str, Any], doing: str) -> None:
@@ -328,7 +342,7 @@ def _ending_sessions(connect: Connect, url: DatabaseUrl, names: list[str], drain
         thread.join()
 
 
-def _losses(url: DatabaseUrl, backup: Backup, means: Means) -> list[Loss]:
+def count_losses(url: DatabaseUrl, backup: Backup, means: Means) -> list[Loss]:
     """Compare what a database holds with what the backup holds.
 
     A database or table that cannot be read must not stand in the way of the restore that is to mend it.

@@ -60,8 +60,13 @@ class UnreadableError(Exception):
 class LookingSession:
     """A session that changes nothing and is in nobody's way."""
 
-    def __init__(self, url: DatabaseUrl, statement_timeout: float, connect_timeout: float) -> None:
-        """Connect. Timeouts in seconds. Raises SluiceError when that fails, or when the server is too old."""
+    def __init__(
+        self, url: DatabaseUrl, statement_timeout: float, connect_timeout: float, *, watched: bool = True
+    ) -> None:
+        """Connect. Timeouts in seconds. Raises SluiceError when that fails, or when the server is too old.
+
+        ``watched``: cut the line when the server has gone silent. Without it the owner must, by cut().
+        """
         seconds = max(1, round(connect_timeout))
         # Milliseconds until a peer that went away is noticed. The URL may say otherwise.
         bounds = {"connect_timeout": str(seconds), "tcp_user_timeout": str(seconds * 1000), **dict(url.parameters)}
@@ -73,6 +78,7 @@ class LookingSession:
         milliseconds = max(1, round(statement_timeout * 1000))
         self._opening = _OPENING.format(statement=milliseconds, lock=min(milliseconds, round(_LOCK_TIMEOUT * 1000)))
         self._begun = False
+        self._is_watched = watched
 
     def rows(self, sql: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of one query. UnreadableError when the server refuses it, DatabaseError when it is gone."""
@@ -95,7 +101,7 @@ class LookingSession:
 
     def select_1_ms(self) -> float:
         """Return the milliseconds that `SELECT 1` takes, there and back."""
-        self._end()
+        self.rest()
         with self._watched():
             started = time.monotonic()
             self._database.rows("SELECT 1")
@@ -104,10 +110,15 @@ class LookingSession:
     def close(self) -> None:
         """Leave the server, or a pooler in between, with nothing of ours."""
         with contextlib.suppress(SluiceError):
-            self._end()
+            self.rest()
         self._database.close()
 
-    def _end(self) -> None:
+    def cut(self) -> None:
+        """Cut the line, from another thread: what waits for the server fails at once."""
+        self._database.hang_up()
+
+    def rest(self) -> None:
+        """End the transaction: until the next query the session holds nothing back."""
         if self._begun:
             self._begun = False
             with self._watched():
@@ -116,7 +127,10 @@ class LookingSession:
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
         """Cut the line when the server is silent for longer than its own timeout would allow."""
-        timer = threading.Timer(self._statement_timeout + _SLACK, self._database.hang_up)
+        if not self._is_watched:
+            yield
+            return
+        timer = threading.Timer(self._statement_timeout + _SLACK, self.cut)
         timer.daemon = True
         timer.start()
         try:
