@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils._http import fetch
 from ansible_collections.sluice.release.plugins.module_utils._runner import redact
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
+from ansible_collections.sluice.release.plugins.module_utils.rules._server import data_of
 
 Rule = Mapping[str, Any]
 
@@ -100,15 +100,10 @@ def _ask(params: Params, what: str) -> dict[str, Any]:
         headers={str(name): str(text) for name, text in (params["secret_headers"] or {}).items()},
         timeout=params["timeout"],
     )
-    if answer.error:
-        raise ValueError(redact(answer.error, [url]))
     try:
-        content = json.loads(answer.body)
-    except ValueError:
-        content = None
-    if answer.status != 200 or not isinstance(content, dict) or not isinstance(content.get("data"), dict):
-        raise ValueError(f"it answered with status {answer.status}, and not as Prometheus does")
-    return dict(content["data"])
+        return dict(data_of(answer))
+    except (TypeError, ValueError) as error:
+        raise ValueError(redact(str(error), [url])) from error
 
 
 KIND = Kind(

@@ -11,18 +11,17 @@ server chooses the certificate by it.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils._certificate import days_left, fetch_certificate
 from ansible_collections.sluice.release.plugins.module_utils._clock import utc_text
 from ansible_collections.sluice.release.plugins.module_utils._http import describe
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
 
 _MIN_DAYS = 30.0
-_DAY = 86400.0
 
 
 def split(domain: str, port: int | None) -> tuple[str, int]:
@@ -34,22 +33,12 @@ def split(domain: str, port: int | None) -> tuple[str, int]:
     return name, number
 
 
-def fetch_certificate(
-    name: str, port: int, address: str | None, ca_file: str | None, timeout: float
-) -> Mapping[str, Any]:
-    """Shake hands and return the certificate, once it was found to be good. OSError, which SSLError is, otherwise."""
-    context = ssl.create_default_context(cafile=ca_file)
-    connection = socket.create_connection((address or name, port), timeout=timeout)
-    with connection, context.wrap_socket(connection, server_hostname=name) as tls:
-        return dict(tls.getpeercert() or {})
-
-
 def summary(certificate: Mapping[str, Any], now: float) -> dict[str, Any]:
     """What a person wants to know of a certificate, out of the form that Python's ssl gives it."""
     ends = ssl.cert_time_to_seconds(certificate["notAfter"])
     issuer = {key: text for pairs in certificate.get("issuer", ()) for key, text in pairs}
     return {
-        "days_left": round((ends - now) / _DAY, 1),
+        "days_left": round(days_left(certificate, now), 1),
         "expires": utc_text(ends),
         "issuer": issuer.get("organizationName") or issuer.get("commonName") or "",
         "names": [text for kind, text in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")],
@@ -86,7 +75,8 @@ def look(params: Params) -> Finding:
             wrong[domain] = "it must be a name, or name:port"
             continue
         try:
-            certificate = fetch_certificate(name, port, params["address"], params["ca_file"], params["timeout"])
+            address = (params["address"] or name, port)
+            certificate = fetch_certificate(address, name, params["timeout"], ca_file=params["ca_file"])
             found[domain] = summary(certificate, now)
         except OSError as error:
             wrong[domain] = describe(error, params["timeout"])[0]

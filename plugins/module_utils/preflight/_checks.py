@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
@@ -24,6 +24,7 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _contacts,
     _coverage,
     _disk,
+    _embargo,
     _file,
     _gates,
     _git,
@@ -36,6 +37,7 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _type_errors,
     _variables,
     _waivers,
+    _windows,
     _writable,
 )
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind
@@ -61,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "http": _http.KIND,
     "contacts": _contacts.KIND,
     "attestations": _attestations.KIND,
+    "embargo": _embargo.KIND,
 }
 
 # Seconds on top of twice a check's own timeout, for connecting and ending.
@@ -95,6 +98,10 @@ def spec() -> dict[str, Any]:
         "waivers": {"type": "list", "elements": "dict", "default": [], "options": _waivers.SPEC},
         # JSON and not a list, for the reason given at `values` of the checks: its checks may hold secrets.
         "gates": {"type": "json", "default": "[]", "no_log": True},
+        "windows": {"type": "json", "default": "[]", "no_log": True},
+        "window_defaults": {"type": "json", "default": "{}", "no_log": True},
+        "found": {"type": "list", "elements": "dict", "default": []},
+        "judge": {"type": "bool", "default": True},
         "state_dir": {"type": "path"},
         "min_score": {"type": "float", "default": 0.0},
     }
@@ -130,9 +137,8 @@ def _cache_problems(check: Mapping[str, Any], kind: Kind, state_dir: str | None)
         yield "cache_key needs state_dir, the directory to keep passes in"
 
 
-def group_problems(checks: Sequence[Mapping[str, Any]], weights: Mapping[str, Any]) -> Iterator[str]:
+def group_problems(groups: Collection[str], weights: Mapping[str, Any]) -> Iterator[str]:
     """Everything about the weights of groups that makes no sense."""
-    groups = {group_of(check) for check in checks}
     for name, weight in weights.items():
         if name not in groups:
             # It would be left out of the score in silence.
@@ -157,22 +163,23 @@ def group_of(check: Mapping[str, Any]) -> str:
 
 def run_checks(params: Mapping[str, Any], check_mode: bool = False) -> dict[str, Any]:
     """Run all checks side by side and return the result of the module. SluiceError when they make no sense."""
-    checks, state_dir, waivers = params["checks"], params["state_dir"], params["waivers"]
+    checks, state_dir, waivers, before = params["checks"], params["state_dir"], params["waivers"], params["found"]
     found = [
         *problems(checks, state_dir),
-        *group_problems(checks, params["group_weights"]),
-        *_waivers.problems(waivers, {title(check) for check in checks}),
+        *group_problems({*map(group_of, checks), *(one["group"] for one in before)}, params["group_weights"]),
+        *_waivers.problems(waivers, {*map(title, checks), *(one["name"] for one in before)}),
     ]
     if found:
         raise SluiceError("use the preflight checks", "; ".join(found), "Correct them in the profile")
-    unjudgeable = list(_gates.problems(params["gates"]))
+    unjudgeable = [*_gates.problems(params["gates"]), *_windows.problems(params["windows"], params["window_defaults"])]
     if unjudgeable:
         raise SluiceError("use the gates of this profile", "; ".join(unjudgeable), "Correct them, nothing was moved")
     require("run the preflight checks", {name for check in checks for name in KINDS[check["type"]].libraries})
     findings = look_with_cache(checks, state_dir, check_mode)
     weights = {name: float(weight) for name, weight in params["group_weights"].items()}
     named = [{**check, "name": title(check), "group": group_of(check)} for check in checks]
-    return result(named, findings, weights, waivers)
+    earlier = [Finding(one["passed"], one["message"], one["value"], one["cached"]) for one in before]
+    return result([*before, *named], [*earlier, *findings], weights, waivers)
 
 
 def look_with_cache(

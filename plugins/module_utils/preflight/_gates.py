@@ -17,6 +17,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils.flow._schema import CHECK_SPEC as FLOW_SPEC
+from ansible_collections.sluice.release.plugins.module_utils.flow._schema import read as read_flows
+from ansible_collections.sluice.release.plugins.module_utils.gate._comparison import SPEC, Comparison
+from ansible_collections.sluice.release.plugins.module_utils.gate._comparison import problems as compared_problems
+from ansible_collections.sluice.release.plugins.module_utils.gate._model import SAME_TIME
 from ansible_collections.sluice.release.plugins.module_utils.gate._schema import GATE_SPEC, needs, read
 
 ORIGIN = "sluice_origin"
@@ -26,7 +31,8 @@ ORIGIN = "sluice_origin"
 def problems(text: str) -> Iterator[str]:
     """Everything that makes the gates impossible to judge, each with the name of the gate and of the check.
 
-    ``text`` is a JSON list of gates: a name, and beside it the options of health_gate.
+    ``text`` is a JSON list of gates: a name, and beside it the options of health_gate, with `comparisons` of its
+    checks, or those of flow_check.
     """
     gates = json.loads(text)
     if not isinstance(gates, list) or not all(isinstance(gate, dict) for gate in gates):
@@ -35,39 +41,86 @@ def problems(text: str) -> Iterator[str]:
     for number, gate in enumerate(gates, 1):
         options = dict(gate)
         name = str(options.pop("name", "") or f"gate {number}")
-        yield from (f"{name}, {problem}" for problem in _gate_problems(options))
+        yield from (f"{name}, {problem}" for problem in gate_problems(options))
 
 
-def _gate_problems(gate: dict[str, Any]) -> Iterator[str]:
-    raw = gate.pop("checks", None) or []
-    if not isinstance(raw, list) or not all(isinstance(check, dict) for check in raw):
-        yield "checks must be a list of checks"
-        return
+def gate_problems(gate: dict[str, Any]) -> Iterator[str]:
+    """Everything that makes one gate impossible to judge."""
+    yield from _walk_problems(gate) if gate.keys() & {"flows", "security"} else _measure_problems(gate)
+
+
+def _measure_problems(gate: dict[str, Any]) -> Iterator[str]:
+    compared = _Entries("comparison", gate.pop("comparisons", None), SPEC)
+    checks = _Entries("check", gate.pop("checks", None), GATE_SPEC["checks"]["options"])
     spec = {name: option for name, option in GATE_SPEC.items() if name != "checks"}
     settings = ArgumentSpecValidator(spec).validate(gate)
-    yield from _messages(settings, gate, spec)
-    checks: list[dict[str, Any]] = []
-    origins: dict[str, str] = {}
-    options = GATE_SPEC["checks"]["options"]
-    for number, entry in enumerate(raw, 1):
-        check = dict(entry)
-        origin = check.pop(ORIGIN, None)
-        name = str(check.get("name") or f"check {number}")
-        if origin:
-            origins[name] = origin
-        result = ArgumentSpecValidator(options).validate(check)
-        for message in _messages(result, check, options):
-            yield f"{_named(name, origins)}: {message}"
-        if not result.error_messages:
-            checks.append(result.validated_parameters)
-    if settings.error_messages or len(checks) < min(1, len(raw)):
+    yield from (*_messages(settings, gate, spec), *checks.problems, *compared.problems)
+    if settings.error_messages or checks.unusable:
         return
-    params = {**settings.validated_parameters, "checks": checks}
+    params = {**settings.validated_parameters, "checks": checks.valid}
     require("judge the gates", needs(params))
     try:
-        read(params)
+        read_checks, _settings = read(params)
     except SluiceError as error:
-        yield _with_origins(error.cause, origins)
+        yield with_origins(error.cause, checks.origins)
+        return
+    directions = {check.name: "state" if check.is_state else check.limits.direction for check in read_checks}
+    # Where a check is no check, nothing can be said of who is compared with it.
+    if not checks.problems:
+        for one in compared.valid:
+            for problem in (*compared_problems(Comparison(**one), directions), *_too_few(one, params)):
+                yield f"{named(one['name'], compared.origins)}: {problem}"
+
+
+def _too_few(comparison: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[str]:
+    """Whether a comparison would never be used."""
+    possible = int((gate["duration"] - gate["grace"] + SAME_TIME) / gate["interval"]) + 1
+    if comparison["min_samples"] > possible:
+        least, span = comparison["min_samples"], gate["duration"] - gate["grace"]
+        yield f"min_samples is {least}, but {span:g} s hold only {possible} samples"
+
+
+def _walk_problems(walk: dict[str, Any]) -> Iterator[str]:
+    flows = _Entries("flow", walk.pop("flows", None), FLOW_SPEC["flows"]["options"])
+    security = _Entries("set", walk.pop("security", None), FLOW_SPEC["security"]["options"])
+    spec = {name: option for name, option in FLOW_SPEC.items() if name not in ("flows", "security")}
+    settings = ArgumentSpecValidator(spec).validate(walk)
+    yield from (*_messages(settings, walk, spec), *flows.problems, *security.problems)
+    if settings.error_messages or flows.unusable or security.unusable or not (flows.valid or security.valid):
+        return
+    require("judge the flows", ["jmespath"])
+    try:
+        read_flows({**settings.validated_parameters, "flows": flows.valid, "security": security.valid})
+    except SluiceError as error:
+        yield with_origins(error.cause, {**security.origins, **flows.origins})
+
+
+class _Entries:
+    """The entries of one list of a gate: those that have valid options, and where each is written."""
+
+    def __init__(self, kind: str, given: Any, spec: Mapping[str, Any]) -> None:
+        self.valid: list[dict[str, Any]] = []
+        self.origins: dict[str, str] = {}
+        self.problems: list[str] = []
+        raw = given or []
+        if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
+            self.problems = [f"{kind}s must be a list of {kind}s"]
+            raw = []
+        for number, entry in enumerate(raw, 1):
+            options = dict(entry)
+            origin = options.pop(ORIGIN, None)
+            name = str(options.get("name") or options.get("set") or f"{kind} {number}")
+            if origin:
+                self.origins[name] = origin
+            result = ArgumentSpecValidator(dict(spec)).validate(options)
+            self.problems += [f"{named(name, self.origins)}: {text}" for text in _messages(result, options, spec)]
+            if not result.error_messages:
+                self.valid.append(result.validated_parameters)
+
+    @property
+    def unusable(self) -> bool:
+        """Whether there are entries, and none of them is valid."""
+        return bool(self.problems) and not self.valid
 
 
 def _messages(result: Any, given: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[str]:
@@ -88,14 +141,15 @@ def _messages(result: Any, given: Mapping[str, Any], spec: Mapping[str, Any]) ->
         yield f"it has no option {name}" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _named(name: str, origins: Mapping[str, str]) -> str:
+def named(name: str, origins: Mapping[str, str]) -> str:
+    """A name with the place where it is written, if that is known."""
     return f"{name} ({origins[name]})" if name in origins else name
 
 
-def _with_origins(cause: str, origins: Mapping[str, str]) -> str:
+def with_origins(cause: str, origins: Mapping[str, str]) -> str:
     """The list of problems with the place of each check that it names."""
     parts = []
     for part in cause.split("; "):
         name = next((name for name in sorted(origins, key=len, reverse=True) if part.startswith(f"{name}: ")), None)
-        parts.append(part if name is None else _named(name, origins) + part[len(name) :])
+        parts.append(part if name is None else named(name, origins) + part[len(name) :])
     return "; ".join(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils._redis import client_of, described
 from ansible_collections.sluice.release.plugins.module_utils.preflight._model import Finding, Kind, Params
 
 _MB = 1024 * 1024
@@ -18,20 +18,12 @@ _MB = 1024 * 1024
 
 def look(params: Params) -> Finding:
     import redis  # the module has made sure that it is there
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
 
     url, timeout = params["url"], params["timeout"]
     try:
-        client: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # One honest attempt: a server that needs several is not ready for a release.
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = client_of(url, timeout)
     except ValueError as error:
-        return Finding(False, f"its URL cannot be used: {redact(str(error), [url])}")
+        return Finding(False, f"its URL cannot be used: {described(error, url)}")
     try:
         with client:
             client.ping()  # the first one also connects and authenticates
@@ -40,7 +32,7 @@ def look(params: Params) -> Finding:
             latency = (time.monotonic() - started) * 1000
             info = _info(client)
     except (redis.RedisError, OSError) as error:
-        return Finding(False, f"Redis does not answer: {redact(str(error), [url]).rstrip('.')}")
+        return Finding(False, f"Redis does not answer: {described(error, url)}")
     value = {
         "latency_ms": round(latency, 1),
         "server_version": info.get("valkey_version") or info.get("redis_version"),

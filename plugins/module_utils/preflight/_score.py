@@ -41,6 +41,7 @@ def entry(check: Entry, finding: Finding, waiver: Mapping[str, Any] | None, toda
         "group": check["group"],
         "passed": passed,
         "optional": optional,
+        "weight": check["weight"],
         "waived": waived,
         "cached": finding.cached,
         "message": message,

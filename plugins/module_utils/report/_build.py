@@ -95,6 +95,12 @@ class _Host:
         return None
 
     @property
+    def is_first(self) -> bool:
+        """Whether nothing served before, so that nothing could answer until this release did."""
+        before = [evidence.get("previous") for stage, evidence in self.evidence if stage["name"] == "switch"]
+        return not self.opened.get("from") and bool(before) and not any(before)
+
+    @property
     def outcome(self) -> str | None:
         return self.closed.get("outcome")
 
@@ -119,6 +125,7 @@ class _Host:
             "artifact": (target.get("artifact") or {}).get("id"),
             "seconds": round(sum(stage["seconds"] or 0 for stage in way), 3),
             "verified": any(stage["name"] == "verify" and stage["outcome"] == "succeeded" for stage in way),
+            "budget": found.get("budget"),
         }
 
     def _read(self, entry: Entry) -> None:
@@ -206,7 +213,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "seconds": seconds_between(started, ended),
         "stages": stages,
         "gates": gates,
-        "requests": _requests([host.notes["requests"] for host in fleet if "requests" in host.notes]),
+        "requests": _requests([_probe(host) for host in fleet if "requests" in host.notes]),
         "backup": backup_of(found),
         "rollback": rollback,
         "restore": restore_of(found),
@@ -228,7 +235,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "hosts": [_host_summary(host) for host in fleet]
         + [{"host": name, "outcome": "unreachable", "from": None, "journal_head": None} for name in missing],
         "journal_head": {host.name: host.entries[-1].get("hash") for host in fleet},
-        "issues": _issues(fleet, stages, missing, silent),
+        "issues": [*_issues(fleet, stages, missing, silent), *_overrun(rollback)],
     }
 
 
@@ -272,6 +279,17 @@ def _gates(host: _Host) -> Iterable[dict[str, Any]]:
             }
 
 
+def _probe(host: _Host) -> dict[str, Any]:
+    """What the prober of a host saw. ``unserved``: what failed before anything served there, of each row too."""
+    probe = dict(host.notes["requests"])
+    left = probe["unserved"] = probe.get("failed_at_first") or 0 if host.is_first else 0
+    rows = []
+    for moment, good, bad in probe.get("series") or []:
+        rows.append((moment, good, bad, min(bad, left)))
+        left -= rows[-1][-1]
+    return {**probe, "series": rows}
+
+
 def _requests(probes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Sum what the probers of all hosts saw; the longest gap is the longest that any of them saw."""
     if not probes:
@@ -281,17 +299,18 @@ def _requests(probes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     for probe in probes:
         for kind, count in (probe.get("errors") or {}).items():
             errors[kind] = errors.get(kind, 0) + count
-        for moment, good, bad in probe.get("series") or []:
-            row = seconds.setdefault(moment, [0, 0])
-            row[0] += good
-            row[1] += bad
+        for moment, *counts in probe["series"]:
+            seconds[moment] = [a + b for a, b in zip(seconds.get(moment, [0, 0, 0]), counts)]
+    unserved = sum(probe["unserved"] for probe in probes)
     result: dict[str, Any] = {
         "sent": sum(probe.get("sent") or 0 for probe in probes),
         "failed": sum(probe.get("failed") or 0 for probe in probes),
         "longest_gap_ms": max(probe.get("longest_gap_ms") or 0 for probe in probes),
         "errors": errors,
-        "series": [[moment, *seconds[moment]] for moment in sorted(seconds)],
+        "series": [[moment, *seconds[moment][: 3 if unserved else 2]] for moment in sorted(seconds)],
     }
+    if unserved:
+        result["unserved"] = unserved
     if probes[0].get("started") is not None:
         result["started"] = probes[0]["started"]
     return result
@@ -307,6 +326,7 @@ def _rollback(fleet: Sequence[_Host]) -> dict[str, Any] | None:
         "level": max(int(data.get("level") or 0) for _host, data in notes),
         "to": next((data["to"] for _host, data in notes if data.get("to")), None),
         "seconds": max(seconds, default=None),
+        "budget_seconds": next((data["budget"] for _host, data in notes if data.get("budget")), None),
         "artifact": next((data["artifact"] for _host, data in notes if data.get("artifact")), None),
         "reason": next((data["reason"] for _host, data in notes if data.get("reason")), None),
         "verified": all(data.get("verified") for _host, data in notes),
@@ -341,6 +361,14 @@ def _host_summary(host: _Host) -> dict[str, Any]:
         "moved": host.moved,
         "journal_head": host.entries[-1].get("hash"),
     }
+
+
+def _overrun(rollback: Mapping[str, Any] | None) -> list[str]:
+    """Return the finding that a rollback has missed the budget of its level."""
+    seconds, budget = (rollback or {}).get("seconds"), (rollback or {}).get("budget_seconds")
+    if rollback is None or not budget or seconds is None or seconds <= budget:
+        return []
+    return [f"The rollback by level {rollback['level']} took {seconds_text(seconds)} of {budget_text(budget)}."]
 
 
 def _issues(

@@ -17,6 +17,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     count_text,
     gate_text,
     limits,
+    lost,
     number_text,
     seconds_text,
     value_text,
@@ -292,17 +293,20 @@ def _name_bounds(axes: Axes, bounds: Mapping[str, float], span: float) -> None:
 
 
 def requests(report: Mapping[str, Any]) -> Chart | None:
-    """Draw what the prober was answered, second by second: good below, failed in red on top."""
+    """Draw what the prober was answered, second by second: good below, failed in red on top, unserved in grey."""
     probe = report.get("requests") or {}
     series = probe.get("series") or []
     if not series:
         return None
     times = [row[0] for row in series]
-    good, bad = [row[1] for row in series], [row[2] for row in series]
+    early = [row[3] if len(row) > 3 else 0 for row in series]
+    good, bad = [row[1] for row in series], [row[2] - none for row, none in zip(series, early)]
     with rc_context(_SETTINGS):
         figure, axes = _figure(9.6, 1.35)
         axes.bar(times, good, width=0.84, align="edge", color=_CALM, linewidth=0)
         axes.bar(times, bad, width=0.84, align="edge", bottom=good, color=_RED, linewidth=0)
+        stacked = [g + b for g, b in zip(good, bad)]
+        axes.bar(times, early, width=0.84, align="edge", bottom=stacked, color=_MUTED, linewidth=0)
         for moment, name in _stage_starts(report, probe):
             if 0 <= moment <= max(times):
                 axes.axvline(moment, color=_MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
@@ -311,14 +315,15 @@ def requests(report: Mapping[str, Any]) -> Chart | None:
                     va="top", fontsize=8, color=_MUTED,
                 )  # fmt: skip
         axes.set_xlim(min(times), max(times) + 1)
-        axes.set_ylim(0, max(1, *(g + b for g, b in zip(good, bad))) * 1.3)
+        axes.set_ylim(0, max(1, *(row[1] + row[2] for row in series)) * 1.3)
         axes.yaxis.set_major_locator(_few_ticks(integer=True))
         axes.grid(axis="y")
         axes.set_xlabel("seconds of the probe", fontsize=8)
         axes.set_ylabel("requests/s", fontsize=8)
         worst_second = max(range(len(bad)), key=bad.__getitem__)
         text = (
-            f"{count_text(probe['sent'], 'request')} sent, {probe['failed']} failed."
+            f"{count_text(probe['sent'], 'request')} sent, {lost(probe)} failed."
+            + (f" Another {probe['unserved']} failed before anything served." if probe.get("unserved") else "")
             + (f" Most failed in second {times[worst_second]:g}: {bad[worst_second]}." if any(bad) else "")
             + f" The longest gap between good answers was {number_text(probe['longest_gap_ms'])} ms."
         )

@@ -15,6 +15,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._watch impor
     decision_text,
     finding_text,
     ticks_text,
+    verdict_text,
     watch_headline,
 )
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
@@ -28,6 +29,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     headline,
     list_text,
     loss_words,
+    lost,
     newest_text,
     number_text,
     seconds_text,
@@ -69,6 +71,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         copy=copy_text,
         count=count_text,
         loss=loss_words,
+        lost=lost,
         newest=newest_text,
         number=number_text,
         seconds=seconds_text,
@@ -98,6 +101,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "step_tones": _STEP_TONES,
         "flows": [_Lenient(gate) for gate in report["gates"] if gate.get("steps")],
         "watch_headline": watch_headline(report["watch"]) if report.get("watch") else "",
+        "window_verdict": verdict_text,
         "preflight_failed": any(not c.get("passed") for block in report["preflight"] for c in block["checks"]),
         "no_charts": "There are no charts: Python's matplotlib was not installed where this report was made.",
         **_pictures(report),
@@ -175,12 +179,14 @@ def _tiles(report: Mapping[str, Any]) -> list[dict[str, str]]:
         tiles.append({"name": "Gates", "tone": tone, "figure": tone, "note": ", ".join(counts)})
     probe, rollback = report["requests"], report["rollback"]
     if probe:
-        share = f", {number_text(100 * probe['failed'] / probe['sent'])} %" if probe["sent"] and probe["failed"] else ""
+        failed, unserved = lost(probe), probe.get("unserved")
+        share = f", {number_text(100 * failed / probe['sent'])} %" if probe["sent"] and failed else ""
+        share += f", {unserved:,} more before anything served" if unserved else ""
         tiles.append(
             {
                 "name": "Failed requests",
-                "tone": "red" if probe["failed"] else "green",
-                "figure": f"{probe['failed']:,}",
+                "tone": "red" if failed else "green",
+                "figure": f"{failed:,}",
                 "note": f"of {probe['sent']:,}{share}; longest gap {number_text(probe['longest_gap_ms'])} ms",
             }
         )

@@ -13,6 +13,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._watch impor
     decision_text,
     finding_text,
     ticks_text,
+    verdict_text,
     watch_headline,
 )
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
@@ -23,6 +24,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     gate_text,
     headline,
     loss_words,
+    lost,
     newest_text,
     number_text,
     seconds_text,
@@ -32,24 +34,25 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
 )
 
 
-def _cell(text: Any) -> str:
+def cell(text: Any) -> str:
     """Return text for a table's cell: one line, nothing that Markdown would act on."""
     flat = " ".join(str(text).split())
     # An underscore inside a word is only an underscore, and names of checks are full of them.
     return re.sub(r"[\\`*<>|\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", lambda match: "\\" + match.group(0), flat)
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+def table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    """Return the lines of a table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join(" --- " for _column in head) + "|"]
-    return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return lines + ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
 
 
 def render_markdown(report: Mapping[str, Any]) -> str:
     """Return the report as Markdown: what a chat, a ticket or a terminal shows."""
     several = len(report["hosts"]) > 1
-    what = _cell(report["to"] or report.get("kind") or "")
-    lines = [f"# {_cell(report['application'])} {what}: {report['outcome'].replace('_', ' ')}", ""]
-    lines += [f"{_cell(headline(report))}.", ""]
+    what = cell(report["to"] or report.get("kind") or "")
+    lines = [f"# {cell(report['application'])} {what}: {report['outcome'].replace('_', ' ')}", ""]
+    lines += [f"{cell(headline(report))}.", ""]
     facts = [
         ("Release", report["release_id"]),
         ("Environment", report["environment"]),
@@ -60,14 +63,14 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         ("Operator", report.get("operator") or "unknown"),
         ("Hosts", ", ".join(host["host"] for host in report["hosts"])),
     ]
-    lines += [f"- {name}: {_cell(value)}" for name, value in facts]
+    lines += [f"- {name}: {cell(value)}" for name, value in facts]
     if report["error"]:
         error = report["error"]
         where = [f"stage {error['stage']}" if error.get("stage") else "", f"on {error['host']}" if several else ""]
-        lines += ["", f"## What went wrong: {_cell(' '.join(word for word in where if word))}".rstrip(": ")]
-        lines += ["", "> " + _cell(error["message"])]
+        lines += ["", f"## What went wrong: {cell(' '.join(word for word in where if word))}".rstrip(": ")]
+        lines += ["", "> " + cell(error["message"])]
     lines += ["", "## Stages", ""]
-    lines += _table(
+    lines += table(
         ["Stage", *(["Host"] if several else []), "Outcome", "Seconds", "Budget"],
         [
             [
@@ -82,7 +85,7 @@ def render_markdown(report: Mapping[str, Any]) -> str:
     )
     if report["gates"]:
         lines += ["", "## Gates", ""]
-        lines += _table(
+        lines += table(
             ["Check", "Stage", *(["Host"] if several else []), "Verdict", "Value", "Bound", "Samples"],
             [
                 [
@@ -99,7 +102,7 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         )
     lines += _flows(report["gates"], several) + _boxes(report)
     if report["issues"]:
-        lines += ["", "## Worth knowing", "", *(f"- {_cell(issue)}" for issue in report["issues"])]
+        lines += ["", "## Worth knowing", "", *(f"- {cell(issue)}" for issue in report["issues"])]
     return "\n".join(lines) + "\n"
 
 
@@ -110,9 +113,9 @@ def _flows(gates: list[Mapping[str, Any]], several: bool) -> list[str]:
         bad = [step for step in gate.get("steps") or [] if step["outcome"] == "failed"]
         if not bad or gate["verdict"] == "green":
             continue
-        where = f" on {_cell(gate.get('host'))}" if several else ""
-        lines += ["", f"Flow {_cell(gate['check'])}{where}:", ""]
-        lines += [f"- {_cell(step['name'])}: {_cell('; '.join(step.get('failures') or []))}" for step in bad]
+        where = f" on {cell(gate.get('host'))}" if several else ""
+        lines += ["", f"Flow {cell(gate['check'])}{where}:", ""]
+        lines += [f"- {cell(step['name'])}: {cell('; '.join(step.get('failures') or []))}" for step in bad]
     return lines
 
 
@@ -120,7 +123,8 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     probe, backup, rollback = report["requests"], report["backup"], report["rollback"]
     if probe:
-        failed = f"{probe['failed']:,} of {count_text(probe['sent'], 'request')} failed"
+        failed = f"{lost(probe):,} of {count_text(probe['sent'], 'request')} failed"
+        failed += f", {probe['unserved']:,} more before anything served" if probe.get("unserved") else ""
         gap = f"the longest gap between good answers was {number_text(probe['longest_gap_ms'])} ms"
         lines += ["", "## Requests", "", f"{failed}; {gap}."]
     if backup:
@@ -137,10 +141,10 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
         proof = "verified" if rollback.get("verified") else "NOT verified"
-        back = _cell(rollback["to"] or "what served before")
+        back = cell(rollback["to"] or "what served before")
         lines += ["", "## Rollback", ""]
         lines += [f"Level {rollback['level']} to {back} in {seconds_text(rollback['seconds'])}, {proof}."]
-        lines += [f"Because of {_cell('; '.join(dict.fromkeys(red)))}."] if red else []
+        lines += [f"Because of {cell('; '.join(dict.fromkeys(red)))}."] if red else []
     return lines
 
 
@@ -157,7 +161,7 @@ def _restore(restore: Mapping[str, Any] | None) -> list[str]:
     if not restore["losses"]:
         return [*lines, "", "Nothing was written since."]
     rows = [[loss["table"], loss_words(loss), newest_text(loss)] for loss in restore["losses"]]
-    return [*lines, "", *_table(["Table", "Lost" if restore["confirmed"] else "Would be lost", "Newest"], rows)]
+    return [*lines, "", *table(["Table", "Lost" if restore["confirmed"] else "Would be lost", "Newest"], rows)]
 
 
 def _drill(drill: Mapping[str, Any] | None) -> list[str]:
@@ -177,13 +181,13 @@ def _watch(watch: Mapping[str, Any] | None, *, several: bool) -> list[str]:
         return []
     lines = ["", "## Watch", "", f"{watch_headline(watch)}.", ""]
     rows = [
-        [w["window"], *([w["host"]] if several else []), w["verdict"] or "", w["state"], ticks_text(w)]
+        [w["window"], *([w["host"]] if several else []), verdict_text(watch, w), w["state"], ticks_text(w)]
         for w in watch["windows"]
     ]
-    lines += _table(["Window", *(["Host"] if several else []), "Verdict", "State", "Ticks"], rows)
+    lines += table(["Window", *(["Host"] if several else []), "Verdict", "State", "Ticks"], rows)
     found = [f"{f['host']}: {finding_text(f)}" if several else finding_text(f) for f in watch["findings"]]
     found += [decision_text(decision) for decision in watch.get("decisions") or []]
-    return [*lines, *([""] if found else []), *(f"- {_cell(text)}" for text in found)]
+    return [*lines, *([""] if found else []), *(f"- {cell(text)}" for text in found)]
 
 
 def _migration(migration: Mapping[str, Any] | None) -> list[str]:
@@ -194,13 +198,13 @@ def _migration(migration: Mapping[str, Any] | None) -> list[str]:
         "Still pending": still_pending(migration),
         "Taken back": migration.get("reverted"),
     }
-    lines = [f"- {word}: {_cell(', '.join(names))}" for word, names in named.items() if names]
+    lines = [f"- {word}: {cell(', '.join(names))}" for word, names in named.items() if names]
     if migration.get("not_reverted"):
-        lines.append(f"- Not taken back, so a backup was restored: {_cell(migration['not_reverted'])}")
+        lines.append(f"- Not taken back, so a backup was restored: {cell(migration['not_reverted'])}")
     for one in (migration.get("blocking") or {}).get("sessions") or []:
         who = f"session {one['pid']} ({', '.join(filter(None, [one.get('user'), one.get('application')]))})"
         side = f"{who} waited for it" if one.get("waits_for") == "migration" else f"it waited for {who}"
-        lines.append(f"- Lock: {_cell(side)} for {seconds_text(one['seconds'])} or longer")
+        lines.append(f"- Lock: {cell(side)} for {seconds_text(one['seconds'])} or longer")
     rows = migration.get("rows")
     if rows:
         lines.append(f"- Rows: {rows['before']:,} before, {rows['after']:,} after")

@@ -280,7 +280,8 @@ TEMPLATE = """\
     <tbody>
     {% for window in r.watch.windows %}
     <tr><td>{{ window.window }}</td>{{ host_cell(window.host) }}
-      <td>{% if window.verdict %}{{ pill(window.verdict, window.verdict) }}{% endif %}</td>
+      {% set verdict = window_verdict(r.watch, window) -%}
+      <td>{{ pill("calm" if verdict == "none" else verdict, verdict) }}</td>
       <td>{{ window.state }}</td><td>{{ window | ticks }}</td></tr>
     {% endfor %}
     </tbody>
@@ -307,7 +308,8 @@ TEMPLATE = """\
 {% if r.requests %}
 <section class="card" id="requests">
   <div class="title"><h2>Requests while the release ran</h2>
-    {{ pill("red" if r.requests.failed else "green", r.requests.failed ~ " failed") }}</div>
+    {{ pill("red" if r.requests | lost else "green", (r.requests | lost) ~ " failed") }}
+    {% if r.requests.unserved %}{{ pill("calm", r.requests.unserved ~ " before anything served") }}{% endif %}</div>
   {% if requests %}<figure class="scroll">{{ requests.svg }}</figure>{% endif %}
   <p class="muted">{{ r.requests.sent | count("request") }} sent, one connection each; longest gap between good answers
     {{ r.requests.longest_gap_ms | number }} ms

@@ -177,7 +177,7 @@ SCHEMA: dict[str, Any] = {
     ],
     "properties": {
         "release_id": {"type": "string", "pattern": r"^\d{8}T\d{6}Z-.+$"},
-        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore", "drill"]},
+        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency"]},
         "application": _TEXT,
         "environment": _TEXT,
         "operator": _MAYBE_TEXT,
@@ -198,10 +198,11 @@ SCHEMA: dict[str, Any] = {
             {
                 "sent": _COUNT,
                 "failed": _COUNT,
+                "unserved": {"description": "Those of failed that were sent when nothing had ever served", **_COUNT},
                 "longest_gap_ms": {"type": "number", "minimum": 0},
                 "errors": {"type": "object", "additionalProperties": _COUNT},
                 "series": {
-                    "description": "Per second: the second, good answers, failed requests",
+                    "description": "Per second: the second, good answers, failed requests, and those of unserved",
                     "type": "array",
                     "items": {"type": "array", "minItems": 3, "items": {"type": "number"}},
                 },
@@ -331,6 +332,7 @@ SCHEMA: dict[str, Any] = {
                 "level": {"type": "integer", "minimum": 0, "maximum": 3},
                 "to": _MAYBE_TEXT,
                 "seconds": _MAYBE_SECONDS,
+                "budget_seconds": _MAYBE_SECONDS,
                 "artifact": _MAYBE_TEXT,
                 "reason": _MAYBE_TEXT,
                 "verified": {"type": "boolean"},

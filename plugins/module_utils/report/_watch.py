@@ -72,6 +72,12 @@ def watch_headline(watch: Mapping[str, Any]) -> str:
     return f"{ends.get(str(watch.get('outcome')), begun)}; {ticks}{crashed}"
 
 
+def verdict_text(watch: Mapping[str, Any], window: Mapping[str, Any]) -> str:
+    """Return the verdict of a window; `pending` before its first tick, `none` when that will not come any more."""
+    comes = watch.get("outcome") is None and window["state"] != "over"
+    return str(window.get("verdict") or ("pending" if comes else "none"))
+
+
 def ticks_text(window: Mapping[str, Any]) -> str:
     """Return the ticks of a window in a few words: `4 of 6, 1 late, 2 missed`."""
     odd = [f"{window[key]} {key}" for key in ("late", "missed", "held") if window.get(key)]

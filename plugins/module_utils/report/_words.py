@@ -67,6 +67,11 @@ def count_text(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def lost(probe: Mapping[str, Any]) -> int:
+    """Return how many requests failed though something served: before that nothing could answer."""
+    return int(probe["failed"]) - int(probe.get("unserved") or 0)
+
+
 def list_text(items: Iterable[str]) -> str:
     """Return `a`, `a and b`, `a, b and c`."""
     words = list(items)

@@ -285,3 +285,16 @@ def test_the_least_that_each_type_needs_is_known() -> None:
 def test_options_of_the_same_name_are_the_same() -> None:
     for kind in KINDS.values():
         assert {name: check_spec()[name] for name in kind.options} == kind.options
+
+
+def test_what_was_found_for_the_fleet_counts_on_every_host() -> None:
+    here = check(type="file", name="here", path="/no/such", group="code", weight=3.0)
+    shared = run_checks(params(here, judge=False))
+    own = params(check(type="file", path="/"), found=shared["checks"], group_weights={"code": 1})
+    result = run_checks({**own, "waivers": []})
+    assert [(one["name"], one["passed"], one["weight"]) for one in result["checks"]] == [
+        ("here", False, 3.0), ("file", True, 1.0),
+    ]  # fmt: skip
+    assert (result["passed"], result["score"]) == (False, 50.0)
+    waiver = {"item": "here", "person": "Ada", "reason": "moved", "until": "2999-12-31"}
+    assert run_checks({**own, "waivers": [waiver]})["passed"]

@@ -81,3 +81,52 @@ def test_no_secret_is_told() -> None:
 def test_what_is_no_list_of_gates(text: str) -> None:
     (problem,) = problems(text)
     assert "must be a list of" in problem
+
+
+COMPARED = {"name": "latency", "new": "errors", "old": "before"}
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "problem"),
+    [
+        ({}, {}, None),
+        ({"old": "nobody", ORIGIN: "p.yml:3"}, {}, "gate, latency (p.yml:3): its old is nobody, which is no check"),
+        ({"old": "state"}, {}, "gate, latency: check state has no bad side that could be compared"),
+        ({"alpha": 2}, {}, "gate, latency: alpha is 2, it must lie between 0 and 1"),
+        ({"min_samples": 61}, {}, None),
+        ({"min_samples": 62}, {}, "gate, latency: min_samples is 62, but 60 s hold only 61 samples"),
+        ({}, {"interval": 10}, "gate, latency: min_samples is 30, but 60 s hold only 7 samples"),
+        ({"tolerence": 1}, {}, "gate, latency: it has no option tolerence; did you mean tolerance?"),
+        ({"new": None}, {}, "gate, latency: missing required arguments: new"),
+    ],
+)
+def test_comparisons_of_a_gate(change: dict[str, Any], settings: dict[str, Any], problem: str | None) -> None:
+    compared = {key: value for key, value in {**COMPARED, **change}.items() if value is not None}
+    state = {"name": "state", "type": "http", "url": "http://127.0.0.1/"}
+    options = {"duration": 60, **settings, "comparisons": [compared]}
+    told = found(GOOD, {**GOOD, "name": "before"}, state, **options)
+    assert [one.startswith(problem or "") for one in told] == ([True] if problem else [])
+
+
+FLOW = {"name": "log in", "steps": [{"path": "/login"}]}
+
+
+@pytest.mark.parametrize(
+    ("walk", "problem"),
+    [
+        ({"flows": [FLOW]}, None),
+        ({"flows": [], "security": []}, None),
+        ({"flows": [{**FLOW, "steps": [], ORIGIN: "p.yml:3"}]}, "walk, log in (p.yml:3): it has no step"),
+        ({"flows": [{**FLOW, "stps": []}]}, "walk, log in: it has no option stps; did you mean steps?"),
+        ({"flows": [{"name": "x"}]}, "walk, x: missing required arguments: steps"),
+        ({"flows": [FLOW, FLOW]}, "walk, the name log in is used more than once"),
+        ({"flows": [FLOW], "base_url": ""}, "walk, log in: step GET /login: its path is no whole URL"),
+        ({"flows": [FLOW], "tags": ["smoke"]}, "walk, none of them has the tag smoke"),
+        ({"security": [{"set": "headers", ORIGIN: "p.yml:4", "nonsense": 1}]}, "walk, headers (p.yml:4): it has no"),
+        ({"flows": [FLOW], "deadline": 0}, "walk, deadline is 0, it must be above 0"),
+        ({"flows": "all"}, "walk, flows must be a list of flows"),
+    ],
+)
+def test_flows_that_could_not_be_run(walk: dict[str, Any], problem: str | None) -> None:
+    told = list(problems(json.dumps([{"name": "walk", "base_url": "http://127.0.0.1", **walk}])))
+    assert [one.startswith(problem or "") for one in told] == ([True] if problem else [])

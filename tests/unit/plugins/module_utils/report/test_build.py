@@ -12,6 +12,9 @@ import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.report._build import build_report
+from ansible_collections.sluice.release.plugins.module_utils.report._html import render_html
+from ansible_collections.sluice.release.plugins.module_utils.report._markdown import render_markdown
+from ansible_collections.sluice.release.plugins.module_utils.report._schema import violations
 
 Load = Callable[[str], dict[str, Any]]
 
@@ -186,7 +189,7 @@ def test_a_rollback_that_was_asked_for_says_where_it_went() -> None:
     entries = [
         opened(kind="rollback", version="", **{"from": "1.1.0"}),
         entry("entered", 1, stage="rollback"),
-        entry("left", 2, stage="rollback", seconds=1.0, data={"level": 2, "target": target, "reason": "by name"}),
+        entry("left", 2, stage="rollback", seconds=1.0, data={"level": 2, "target": target, "budget": 6.0}),
         entry("entered", 2, stage="switch"),
         entry("left", 6, stage="switch", seconds=4.0),
         entry("entered", 6, stage="verify"),
@@ -200,10 +203,12 @@ def test_a_rollback_that_was_asked_for_says_where_it_went() -> None:
         "to": "1.0.0",
         "artifact": "1.0.0-95fc3d9db7b8",
         "seconds": 6.5,
+        "budget_seconds": 6.0,
         "reason": None,
         "verified": True,
         "hosts": ["app1"],
     }
+    assert built["issues"] == ["The rollback by level 2 took 6.5 s of 6 s."]
 
 
 def test_probes_of_several_hosts_are_summed() -> None:
@@ -227,6 +232,34 @@ def test_probes_of_several_hosts_are_summed() -> None:
         "errors": {"timeout": 3},
         "series": [[0, 17, 3]],
     }
+
+
+@pytest.mark.parametrize(
+    ("previous", "data", "unserved"),
+    [(None, {}, 6), ("1.0.0-3f2a9c1b77d0", {}, 0), ("unknown", {}, 0), (None, {"from": "1.0.0"}, 0)],
+)
+def test_what_nobody_could_answer_is_told_apart(previous: str | None, data: dict[str, Any], unserved: int) -> None:
+    counts = {"sent": 20, "failed": 8, "failed_at_first": 6, "longest_gap_ms": 9, "errors": {"refused": 8}}
+    fleet = [
+        host(
+            "app1",
+            opened(**data),
+            entry("entered", 1, stage="switch"),
+            entry("left", 2, stage="switch", data={"evidence": {"previous": previous}}),
+            entry("noted", 3, name="requests", data={**counts, "series": [[0, 0, 5], [1, 4, 1], [2, 8, 2]]}),
+            entry("closed", 4, outcome="succeeded"),
+        )
+    ]
+    built = build_report(RELEASE, fleet)
+    probe = built["requests"]
+    assert (probe["failed"], probe.get("unserved", 0), violations(built)) == (8, unserved, [])
+    early = [[0, 0, 5, 5], [1, 4, 1, 1], [2, 8, 2, 0]]
+    assert probe["series"] == (early if unserved else [row[:3] for row in early])
+    words = render_markdown(built)
+    assert ("2 of 20 requests failed, 6 more before anything served" in words) == bool(unserved)
+    page = render_html(built)
+    assert ('<span class="pill calm">6 before anything served</span>' in page) == bool(unserved)
+    assert ("Another 6 failed before anything served." in page) == bool(unserved)
 
 
 def test_what_is_noted_after_the_end_makes_no_release_longer() -> None:

@@ -13,7 +13,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._build impor
 from ansible_collections.sluice.release.plugins.module_utils.report._html import render_html
 from ansible_collections.sluice.release.plugins.module_utils.report._markdown import render_markdown
 from ansible_collections.sluice.release.plugins.module_utils.report._schema import violations
-from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_headline
+from ansible_collections.sluice.release.plugins.module_utils.report._watch import verdict_text, watch_headline
 
 RELEASE, BACKUP = "20261122T013000Z-1.1.0", "20261122T013500Z-backup"
 WINDOW = {"name": "1 h", "from": 0, "until": 3600, "every": 600, "tolerance": 300, "may_miss": 0, "rollback": None}
@@ -68,6 +68,23 @@ def test_a_watch_that_has_not_begun() -> None:
     watch = build(host())["watch"]
     assert (watch["outcome"], watch["verdict"], watch["ticks"]) == (None, None, [])
     assert watch_headline(watch) == "The release is watched for 1 h; 0 of 6 ticks"
+    assert "| pending | open |" in render_markdown(build(host()))
+    assert '<td><span class="pill pending">pending</span></td>' in render_html(build(host()))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "verdict", "shown"),
+    [
+        (None, "ahead", None, "pending"),
+        (None, "open", None, "pending"),
+        (None, "open", "red", "red"),
+        (None, "over", None, "none"),
+        ("superseded", "open", None, "none"),
+        ("passed", "over", "green", "green"),
+    ],
+)
+def test_the_verdict_of_a_window(outcome: str | None, state: str, verdict: str | None, shown: str) -> None:
+    assert verdict_text({"outcome": outcome}, {"state": state, "verdict": verdict}) == shown
 
 
 def test_a_release_that_was_not_kept_has_none() -> None:
