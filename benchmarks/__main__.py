@@ -13,6 +13,15 @@ database  `corruption`: which damages of a backup are found, by what. `cost`: a 
           a verification by restore against pg_restore. Starts a PostgreSQL of its own.
 gate      what a gate of 30 checks costs the host, whether it keeps time, and what it leaves open. Starts a PostgreSQL
           of its own.
+switching requests that are lost, at 200 a second, in switches and rollbacks of every driver, and when all traffic is on
+          the new version, beside `pm2 reload`, `docker compose up -d`, `kubectl set image`, `systemctl restart`. Needs
+          Docker, HAProxy, npm; for Kubernetes KUBECONFIG or SLUICE_KUBERNETES.
+rollback  rollbacks of levels 1 and 2 by rollback.yml on every driver, under load, beside what a user would type. Needs
+          what `switching` needs.
+frontend  files that open pages miss while a frontend is switched and taken back, against a moved link and rsync. Starts
+          an nginx.
+fleet     wall time of a deploy and of a rollback by the number of hosts, what each stage costs, and how often a host is
+          asked. Starts containers.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -29,17 +38,17 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # Not this directory itself, where the interpreter would look first: its modules are benchmarks.*
-sys.path[:1] = [str(HERE.parent), str(HERE.parent / "lab"), str(HERE.parent / "collections")]
+sys.path[:1] = [str(HERE.parent / part) for part in (".", "lab", "collections", "tests/run")]
 
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, detection, gate, lost_requests
+from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, rollback, switching
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection")
+PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection", "switching", "rollback", "frontend", "fleet")
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -74,6 +83,14 @@ def render(results: Mapping[str, Any]) -> str:
         lines += gate.render(results["gate"])
     if "detection" in results:
         lines += detection.render(results["detection"])
+    if "switching" in results:
+        lines += switching.render(results["switching"])
+    if "rollback" in results:
+        lines += rollback.render(results["rollback"])
+    if "frontend" in results:
+        lines += frontend.render(results["frontend"])
+    if "fleet" in results:
+        lines += fleet.render(results["fleet"])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -90,11 +107,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure Sluice against the raw commands.")
     choices = [*PARTS, "database"]
     parser.add_argument("parts", nargs="*", choices=[*choices, []], default=[], help="default: all")
-    parser.add_argument("--rounds", type=int, help="how often each is measured (default 5, for detection 20)")
+    parser.add_argument(
+        "--rounds", type=int, help="how often each is measured (default 5, for detection 20, for rollback 3)"
+    )
     parser.add_argument("--seconds", type=float, default=600.0, help="for how long the gate watches (600)")
     parser.add_argument(
         "--megabytes", type=int, nargs="+", default=[100, 1000], help="sizes of the database for cost (100 1000)"
     )
+    parser.add_argument(
+        "--ways", default="", help="of switching and rollback only those whose names match this expression"
+    )
+    parser.add_argument("--hosts", type=int, nargs="+", default=[1, 5, 20], help="sizes of the fleet (1 5 20)")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the damages to do for corruption (1.0)")
     arguments = parser.parse_args()
     chosen = arguments.parts or list(PARTS)
@@ -112,6 +135,14 @@ def main() -> None:
             results[part] = gate.measure(arguments.seconds)
         elif part == "detection":
             results[part] = detection.measure(arguments.rounds or 20)
+        elif part == "switching":
+            results[part] = switching.measure(arguments.rounds or 5, results.get(part, {}), arguments.ways)
+        elif part == "rollback":
+            results[part] = rollback.measure(arguments.rounds or 3, results.get(part, {}), arguments.ways)
+        elif part == "frontend":
+            results[part] = frontend.measure(arguments.rounds or 5)
+        elif part == "fleet":
+            results[part] = fleet.measure(arguments.hosts)
         else:
             measure_database(results, part, arguments)
         file.write_text(json.dumps(results, indent=2) + "\n")

@@ -24,9 +24,11 @@ HERE = Path(__file__).resolve().parent
 CONTROLLER_ACTIONS = frozenset(
     {
         f"ansible.builtin.{name}"
-        for name in ("assert", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+        for name in ("assert", "debug", "fail", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
     }
-    | {f"sluice.release.release_{name}" for name in ("barrier", "outcome", "plan")}
+    # The report is built there, too.
+    | {f"sluice.release.release_{name}" for name in ("barrier", "outcome", "plan", "report", "target_info")}
+    | {f"sluice.release.gate_{name}" for name in ("comparison", "verdict")}
 )
 
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import aiohttp
 from sluice_lab import services
-from sluice_lab.lab import Facts, Lab, clean_environment
+from sluice_lab.lab import Lab
 from sluice_lab.load import Tally, run
+from sluice_lab.site import Site
 
 from benchmarks import modules
 
@@ -55,40 +56,6 @@ class Watched(Tally):
             self.first_bad = time.monotonic()
 
 
-@dataclass(frozen=True)
-class Site:
-    """The servers that the application needs, and its releases, built."""
-
-    lab: Lab
-    facts: Facts
-    built: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.facts.app_port}"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        facts = self.facts
-        return {
-            **clean_environment(self.lab),
-            "NODE_ENV": "production",
-            "PORT": str(facts.app_port),
-            "DATABASE_URL": f"postgresql://dealradar:{facts.database_password}@127.0.0.1:{facts.postgres_port}/dealradar",
-            "REDIS_URL": f"redis://:{facts.redis_password}@127.0.0.1:{facts.valkey_port}/0",
-            "JWT_SECRET": facts.jwt_secret,
-        }
-
-    def run(self, version: str, *words: str) -> None:
-        """Run a program of the lab in a release. It must succeed."""
-        command = [str(self.lab.bin / words[0]), *words[1:]]
-        done = subprocess.run(
-            command, cwd=self.built / version, env=self.environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise SystemExit(f"Cannot measure: {' '.join(words)} failed in {version}.\n{done.stderr[-2000:]}")
-
-
 @contextlib.contextmanager
 def site() -> Iterator[Site]:
     """Run a lab of its own, without PM2's processes, and build the releases that are measured."""
@@ -98,12 +65,7 @@ def site() -> Iterator[Site]:
     lab = Lab(state=base / "lab")
     try:
         prepared = Site(lab, services.up(lab), base / "built")
-        shutil.copytree(lab.releases, prepared.built)
-        prepared.run(GOOD, "npm", "ci", "--omit=dev", "--no-audit", "--no-fund")
-        for version in (GOOD, *BAD):
-            if version != GOOD:
-                (prepared.built / version / "node_modules").symlink_to(prepared.built / GOOD / "node_modules")
-            prepared.run(version, "npm", "run", "build")
+        prepared.build((GOOD, *BAD))
         prepared.run(GOOD, "npm", "run", "--silent", "migrate")
         yield prepared
     finally:
@@ -160,8 +122,8 @@ def delays(done: modules.Run, first_bad: float | None) -> dict[str, float | None
     }
 
 
-async def watch(where: Site, version: str) -> dict[str, Any]:
-    """Start a release, a gate that watches it, and the load; return what the gate found, and when."""
+async def watch(where: Site, version: str, duration: float) -> dict[str, Any]:
+    """Start a release, a gate that watches it for so long, and the load; return what the gate found, and when."""
     node = str(where.lab.bin / "node")
     told = where.built / "told"
     told.unlink(missing_ok=True)
@@ -176,7 +138,7 @@ async def watch(where: Site, version: str) -> dict[str, Any]:
     try:
         await until_ready(where.url)
         words, environment = modules.command("health_gate")
-        arguments = {"checks": checks(where.url), "duration": DURATION[version], "interval": INTERVAL}
+        arguments = {"checks": checks(where.url), "duration": duration, "interval": INTERVAL}
         given = json.dumps({**arguments, "progress": str(told)}).encode()
         gate = await asyncio.create_subprocess_exec(
             *words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -210,7 +172,7 @@ def measure(rounds: int) -> dict[str, Any]:
     with site() as where:
         for number in range(rounds):
             for version in (*BAD, GOOD):
-                runs.append(asyncio.run(watch(where, version)))
+                runs.append(asyncio.run(watch(where, version, DURATION[version])))
                 print(f"  {number + 1:>3}  {json.dumps(runs[-1])}", flush=True)
     found: dict[str, Any] = {"rate": RATE, "rounds": rounds, "limit_seconds": LIMIT, "bad": {}}
     found["load_before"] = load_before

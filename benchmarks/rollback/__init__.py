@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rollbacks of levels 1 and 2 by rollback.yml, on every driver and under load, beside what a user would type."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import statistics
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from sluice_lab.load import Tally, load
+
+from benchmarks.rollback.ground import Driver, Ground, drivers
+from benchmarks.switching.site import GRACEFUL, VERSIONS
+
+# Requests a second, on kept and on new connections by turns.
+RATE = 50
+# Seconds that a client keeps a connection that it does not use: less than the application's five, as clients should.
+KEEP = 2.0
+# At most so many seconds by the requirements of the project.
+AIMS = {"1": 10.0, "2": 20.0}
+
+
+def told(url: str) -> tuple[str, str]:
+    """Return the version that serves, and what it says of its configuration."""
+    with urllib.request.urlopen(f"{url}/config", timeout=10) as answer:  # noqa: S310 - an address of our own
+        found = json.load(answer)
+    return found["version"], found["greeting"]
+
+
+def expect(url: str, version: str, greeting: str) -> None:
+    """Leave when something else serves: then nothing was measured."""
+    found = told(url)
+    if found != (version, greeting):
+        raise SystemExit(f"Cannot measure: {found} serves where {(version, greeting)} should.")
+
+
+async def under_load(ground: Ground, level: int) -> tuple[float, Tally]:
+    """Roll back while visitors ask; return seconds and what became of their requests."""
+    paths = [("GET", "/version")]
+    async with load(ground.url, RATE, KEEP, mix=paths) as tally:
+        await asyncio.sleep(1)
+        seconds = await asyncio.to_thread(ground.play, "rollback.yml", rollback_level=level)
+        await asyncio.sleep(1)
+    return seconds, tally
+
+
+def by_hand(driver: Driver, rounds: int) -> list[float]:
+    """Return seconds from the command until the version before answers."""
+    took = []
+    with driver.peer(GRACEFUL) as site:
+        for _ in range(rounds):
+            site.move(VERSIONS[1])
+            began = time.monotonic()
+            site.move(VERSIONS[0])
+            await_version(site.url, VERSIONS[0])
+            took.append(round(time.monotonic() - began, 2))
+    return took
+
+
+def await_version(url: str, version: str) -> None:
+    """Ask as a script does, until the version answers."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/version", timeout=5) as answer:  # noqa: S310 - the same
+                if json.load(answer)["version"] == version:
+                    return
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.05)
+    raise SystemExit(f"Cannot measure: {version} does not answer at {url}.")
+
+
+def measure_driver(driver: Driver, rounds: int) -> dict[str, Any]:
+    """Release and roll back by turns."""
+    found: dict[str, Any] = {level: {"seconds": [], "sent": 0, "errors": {}} for level in AIMS}
+    first, second = VERSIONS
+    with driver.open() as ground:
+        ground.play("deploy.yml", release_version=first)
+        _version, before = told(ground.url)
+        environment = json.loads((ground.root / "hosts.json").read_text())["sluice"]["hosts"]["app1"]["sluice_env"]
+        for number in range(rounds):
+            for level in AIMS:
+                if level == "1":
+                    changed = {**environment, "GREETING": f"changed {number}"}
+                    ground.play("deploy.yml", release_version=first, sluice_env=changed)
+                    expect(ground.url, first, changed["GREETING"])
+                else:
+                    ground.play("deploy.yml", release_version=second)
+                    expect(ground.url, second, before)
+                seconds, tally = asyncio.run(under_load(ground, int(level)))
+                expect(ground.url, first, before)
+                row = found[level]
+                row["seconds"].append(round(seconds, 1))
+                row["sent"] += tally.sent
+                for error, count in tally.errors.items():
+                    row["errors"][error] = row["errors"].get(error, 0) + count
+                print(f"{driver.name}, level {level}: {seconds:.1f} s, {tally.lost} lost", file=sys.stderr, flush=True)
+    return {**found, "plain": driver.plain, "plain_seconds": by_hand(driver, rounds)}
+
+
+def measure(rounds: int, known: Mapping[str, Any], only: str = "") -> dict[str, Any]:
+    """Measure the drivers whose names match; of the others, what an earlier run has found is kept."""
+    chosen = {driver.name: driver for driver in drivers()}
+    fresh = {name: measure_driver(one, rounds) for name, one in chosen.items() if re.search(only, name)}
+    return {**{name: known[name] for name in chosen if name in known}, **fresh}
+
+
+def render(found: Mapping[str, Any]) -> list[str]:
+    """Return the results as lines of a page for people."""
+    lines = [
+        "",
+        "## Rollbacks",
+        "",
+        "`rollback.yml` from its start to its end, seconds by the median and the longest, at",
+        f"{RATE} requests a second; lost is a request without an answer, or with one that is no 2xx.",
+        "Level 1 puts the last configuration back, level 2 the last code; the aims are",
+        f"{AIMS['1']:g} and {AIMS['2']:g} s. The plain way is one command and a loop that asks for the version;",
+        "it proves nothing else, and records nothing.",
+        "",
+        "| driver | level 1, s | lost | level 2, s | lost | plain, level 2 | s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in found.items():
+        cells = [name]
+        for level in AIMS:
+            seconds, lost = row[level]["seconds"], sum(row[level]["errors"].values())
+            cells += [f"{statistics.median(seconds):g}, {max(seconds):g}", f"**{lost}** of {row[level]['sent']}"]
+        cells += [row["plain"], f"{statistics.median(row['plain_seconds']):g}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
