@@ -9,13 +9,13 @@ A closed loop (a new request when the last was answered) goes quiet while the se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -33,6 +33,27 @@ MIX: Sequence[tuple[str, str]] = (
     ("POST", "/api/deals"),
 )
 PATIENCE = 5.0
+KEEP = 15.0
+# On which connections requests go: shared ones that are kept, a new one for each, or by turns.
+Connections = Literal["both", "kept", "new"]
+# Whatever address of this machine leads there.
+ANYWHERE: Sequence[str] = ("",)
+# Visitors of a cluster come from many addresses. One address uses a port again within a minute at 200 new connections a
+# second; Docker, when it ends a pod, forgets connections by address and port, and so those of other pods too.
+VISITORS: Sequence[str] = tuple(f"127.0.1.{number}" for number in range(1, 51))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request; moments in monotonic seconds, `body` empty where there was no answer."""
+
+    started: float
+    ended: float
+    error: str | None
+    body: bytes
+
+
+Look = Callable[[Answer], None]
 
 
 @dataclass
@@ -89,30 +110,59 @@ class Tally:
         }
 
 
-async def _request(session: aiohttp.ClientSession, method: str, url: str, tally: Tally) -> None:
+async def _request(session: aiohttp.ClientSession, method: str, url: str, tally: Tally, look: Look | None) -> None:
     started = time.monotonic()
     body = {"title": "Load", "merchant": "Load", "price_cents": 1} if method == "POST" else None
     error: str | None = None
+    content = b""
     try:
         async with session.request(method, url, json=body) as response:
-            await response.read()
+            content = await response.read()
             if not 200 <= response.status < 300:
                 error = f"http {response.status}"
     except (aiohttp.ClientError, TimeoutError, OSError) as problem:
         error = type(problem).__name__
     tally.record(started, error)
+    if look:
+        look(Answer(started, time.monotonic(), error, content))
 
 
-async def run(base_url: str, rate: float, stopped: asyncio.Event, tally: Tally) -> None:
-    """Send `rate` requests a second to `base_url` until `stopped`, every other one on a new connection."""
-    patience = aiohttp.ClientTimeout(total=PATIENCE)
-    async with (
-        aiohttp.ClientSession(timeout=patience) as kept,
-        aiohttp.ClientSession(timeout=patience, connector=aiohttp.TCPConnector(force_close=True, limit=0)) as fresh,
-    ):
-        # aiohttp repeats a request whose connection was lost. Here a lost connection is what is to be counted.
-        for session in (kept, fresh):
-            session._retry_connection = False
+def _session(address: str, keep: float, share: bool) -> aiohttp.ClientSession:
+    """Return what connects from an address: connections that are shared and kept, or a new one for each request."""
+    local = (address, 0) if address else None
+    connector = (
+        aiohttp.TCPConnector(local_addr=local, keepalive_timeout=keep)
+        if share
+        else aiohttp.TCPConnector(local_addr=local, force_close=True, limit=0)
+    )
+    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE), connector=connector)
+    # aiohttp repeats a request whose connection was lost. Here a lost connection is what is to be counted.
+    session._retry_connection = False
+    return session
+
+
+async def run(
+    base_url: str,
+    rate: float,
+    stopped: asyncio.Event,
+    tally: Tally,
+    keep: float = KEEP,
+    *,
+    mix: Sequence[tuple[str, str]] = MIX,
+    connections: Connections = "both",
+    look: Look | None = None,
+    addresses: Sequence[str] = ANYWHERE,
+) -> None:
+    """Send `rate` requests a second to `base_url` until `stopped`, on `connections`; `look` at every answer.
+
+    Connections that are kept are closed after `keep` seconds without a request. Visitors come from `addresses` of this
+    machine by turns.
+    """
+    async with contextlib.AsyncExitStack() as opened:
+        sessions = [
+            [await opened.enter_async_context(_session(address, keep, share)) for address in addresses]
+            for share in (False, True)
+        ]
         begin = time.monotonic()
         under_way: set[asyncio.Task[None]] = set()
         for number in itertools.count():
@@ -121,22 +171,34 @@ async def run(base_url: str, rate: float, stopped: asyncio.Event, tally: Tally) 
                 await asyncio.sleep(wait)
             if stopped.is_set():
                 break
-            method, path = MIX[number % len(MIX)]
+            method, path = mix[number % len(mix)]
             url = base_url + path.format(number=number % 500 + 1)
             # By rounds, so that every path of the mix is asked for in both ways.
-            session = kept if (number + number // len(MIX)) % 2 == 0 else fresh
-            task = asyncio.create_task(_request(session, method, url, tally))
+            share = connections == "kept" or (connections == "both" and (number + number // len(mix)) % 2 == 0)
+            session = sessions[share][number % len(addresses)]
+            task = asyncio.create_task(_request(session, method, url, tally, look))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
         await asyncio.gather(*under_way)
         tally.seconds = time.monotonic() - begin
 
 
-@asynccontextmanager
-async def load(base_url: str, rate: float) -> AsyncIterator[Tally]:
-    """Keep the load up while the body runs; the tally is complete after it."""
+@contextlib.asynccontextmanager
+async def load(
+    base_url: str,
+    rate: float,
+    keep: float = KEEP,
+    *,
+    mix: Sequence[tuple[str, str]] = MIX,
+    connections: Connections = "both",
+    look: Look | None = None,
+    addresses: Sequence[str] = ANYWHERE,
+) -> AsyncIterator[Tally]:
+    """Keep the load up while the body runs; the tally is complete after it. The options are those of `run`."""
     tally, stopped = Tally(), asyncio.Event()
-    running = asyncio.create_task(run(base_url, rate, stopped, tally))
+    running = asyncio.create_task(
+        run(base_url, rate, stopped, tally, keep, mix=mix, connections=connections, look=look, addresses=addresses)
+    )
     try:
         yield tally
     finally:

@@ -35,6 +35,11 @@ def interrupted(world: World, version: str, seconds: float) -> bool:
     return True
 
 
+def built(world: World) -> set[str]:
+    """The versions of which there is a whole artifact."""
+    return {path.parent.name.split("-")[0] for path in (world.root / "releases").glob("*/.sluice-artifact.json")}
+
+
 def half_done(world: World) -> list[str]:
     """What a build or a config version that was cut off would leave behind."""
     artifacts = [path for path in (world.root / "releases").iterdir() if not (path / ".sluice-artifact.json").is_file()]
@@ -57,16 +62,19 @@ def orphans(world: World) -> list[str]:
 def test_kills_at_random_moments(world: World) -> None:
     print(f"SLUICE_SEED={SEED} SLUICE_KILLS={KILLS}")
     draw = random.Random(SEED)
-    # Both versions are built, so that every attempt has the same stages; the second tells how long one takes.
-    world.ensure(VERSIONS[1])
-    whole = world.deploy(VERSIONS[0])
+    # Both versions are built, so that every attempt has the same stages; the last before them tells how long one takes.
+    if not built(world) >= set(VERSIONS) or world.serving() not in VERSIONS:
+        world.ensure(VERSIONS[1])
+    turns = VERSIONS if world.serving() == VERSIONS[1] else VERSIONS[::-1]
+    whole = world.deploy(turns[0])
     assert whole.status == 0, whole.output
+    assert built(world) >= set(VERSIONS)
     bad = set(world.state()["bad"])
     killed = attempts = 0
     while killed < KILLS:
         attempts += 1
         assert attempts <= 3 * KILLS, "the deploys end before they can be killed"
-        version = VERSIONS[attempts % 2]
+        version = turns[attempts % 2]
         seconds = draw.uniform(0.5, whole.seconds)
         hit = interrupted(world, version, seconds)
         killed += hit

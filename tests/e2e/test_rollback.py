@@ -55,6 +55,23 @@ def kept(world: World) -> Iterator[set[str]]:
         world.sql(f'DROP DATABASE IF EXISTS "{name}"', database="postgres")
 
 
+def test_a_look_changes_nothing_and_is_quick(upgraded: World) -> None:
+    entries = upgraded.entries()
+    run = upgraded.play("rollback", "--check", variables={"rollback_level": "auto"})
+    assert run.status == 0, run.output
+    assert re.search(r"Level [23]: 1\.0\.0, the last known good\.", run.said), run.said
+    said = re.search(r"Why this level: 1\.0\.0 .* Expected: .* Budget: (300|600) s\.", run.said)
+    assert said, run.said
+    assert run.seconds < 10
+    run = upgraded.play("rollback", "--check", variables={"rollback_level": 3, "rollback_revert": False})
+    assert run.status == 0, run.output
+    assert re.search(r"Database: backup \S+ is restored, proven beside the live one, and swapped in\.", run.said), (
+        run.said
+    )
+    assert "would take the place of database dealradar, and " in run.said
+    assert (upgraded.entries(), upgraded.lock()) == (entries, None)
+
+
 def test_level_1_puts_the_configuration_back(upgraded: World) -> None:
     profile = yaml.safe_load((upgraded.project / "inventories/lab/group_vars/lab/profile.yml").read_text())
     environment = {**profile["sluice_env"], "RATE_LIMIT_MAX_REQUESTS": "77"}
@@ -77,13 +94,41 @@ def test_level_2_puts_the_code_back(upgraded: World) -> None:
     upgraded.assert_serves("1.0.0")
     report = upgraded.report()
     assert (report["outcome"], report["rollback"]["level"], report["rollback"]["to"]) == ("succeeded", 2, "1.0.0")
+    assert report["rollback"]["budget_seconds"] == 300
     assert upgraded.lock() is None
 
 
-def test_level_3_puts_the_database_back_too(upgraded: World, kept: set[str]) -> None:
+def test_a_second_one_does_not_go_back_to_what_was_left(upgraded: World) -> None:
+    run = upgraded.play("rollback", variables={"rollback_level": 2, "rollback_version": "1.1.0"})
+    assert run.status != 0
+    assert "Cannot roll back by level 2: version 1.1.0 was left as bad by " in run.said
+    upgraded.assert_serves("1.0.0")
+    assert (upgraded.serving(), upgraded.lock()) == ("1.0.0", None)
+
+
+def test_a_level_3_that_fails_after_the_swap_leaves_what_served(upgraded: World) -> None:
     run = upgraded.deploy("1.1.0")
     assert run.status == 0, run.output
     before = upgraded.databases()
+    write_deal(upgraded, "written before a rollback that fails")
+    (script,) = upgraded.root.glob("releases/1.0.0-*/dist/main.js")
+    whole = script.read_text()
+    script.write_text("process.exit(3)\n")
+    try:
+        run = upgraded.play("rollback", variables={"rollback_level": 3, "rollback_revert": False})
+    finally:
+        script.write_text(whole)
+    assert run.status != 0
+    assert "1.1.0 serves as before, and the database is as it was" in run.said, run.output
+    upgraded.assert_serves("1.1.0")
+    assert deals(upgraded, "written before a rollback that fails") == 1
+    assert (upgraded.serving(), upgraded.state()["last"]["outcome"], upgraded.lock()) == ("1.1.0", "failed", None)
+    # The restored copy waits under its first name; the next restore drops it.
+    assert [name.startswith("dealradar__prepared_") for name in upgraded.databases() - before] == [True]
+
+
+def test_level_3_puts_the_database_back_too(upgraded: World, kept: set[str]) -> None:
+    before = {name for name in upgraded.databases() if "__prepared_" not in name}
     write_deal(upgraded, "written since the backup")
 
     # Whether the release has applied migrations that could be taken back depends on the tests before.
@@ -95,8 +140,49 @@ def test_level_3_puts_the_database_back_too(upgraded: World, kept: set[str]) -> 
     assert aside.startswith("dealradar__replaced_")
     assert deals(upgraded, "written since the backup", aside) == 1
     losses = json.dumps([entry["data"] for entry in upgraded.entries() if entry["event"] in ("left", "noted")][-8:])
-    assert '"rows_lost": 1' in losses, losses
+    assert '"rows_lost": 2' in losses, losses
     assert "public.deals" in losses
+    assert upgraded.lock() is None
+
+
+def test_a_level_3_that_was_killed_on_its_way_is_carried_through(upgraded: World, kept: set[str]) -> None:
+    run = upgraded.deploy("1.1.0")
+    assert run.status == 0, run.output
+    write_deal(upgraded, "written before a rollback that is killed")
+    process = upgraded.start("rollback", "-e", "rollback_level=3", "-e", "rollback_revert=false")
+    moving = wait_for(lambda: any(entry["name"] == "moves" for entry in upgraded.entries()[-6:]))
+    kill_controller(process)
+    assert moving
+    opened = upgraded.state()["open"]
+    assert (opened["kind"], opened["moved"], opened["target"]["version"]) == ("rollback", True, "1.0.0")
+
+    # Whether the swap had taken place or not: whoever comes next sees it by the names that are there.
+    run = upgraded.play("recover")
+    assert run.status == 0, run.output
+    upgraded.assert_serves("1.0.0")
+    assert (upgraded.serving(), upgraded.state()["last"]["outcome"], upgraded.lock()) == ("1.0.0", "succeeded", None)
+    assert deals(upgraded, "written before a rollback that is killed") == 0
+    assert deals(upgraded, "written before a rollback that is killed", opened["database"]["replaced"]) == 1
+    assert not [name for name in upgraded.databases() if "__prepared_" in name]
+
+
+def test_a_rollback_takes_the_lock_from_a_running_deploy(upgraded: World) -> None:
+    process = upgraded.start("deploy", "-e", "release_version=1.1.0", "-e", "gate_duration=25")
+    try:
+        assert wait_for(lambda: (upgraded.state()["open"] or {}).get("stage") == "gate")
+        run = upgraded.play("rollback", variables={"rollback_level": 2, "release_reason": "errors"})
+        output, _nothing = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            kill_controller(process)
+    assert run.status == 0, run.output
+    # The deploy was taken back, and that was the rollback: the version before it is not left as well.
+    upgraded.assert_serves("1.0.0")
+    closed = [(entry["release"][17:], entry["outcome"]) for entry in upgraded.entries() if entry["event"] == "closed"]
+    assert closed[-2:] == [("1.1.0", "rolled_back"), ("rollback", "unchanged")]
+    assert process.returncode != 0
+    said = " ".join(output.split())
+    assert re.search(r"the lock was taken over by \S+ at \S+ \(rollback: errors\)", said), output
     assert upgraded.lock() is None
 
 

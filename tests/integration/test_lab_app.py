@@ -10,13 +10,11 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,57 +23,21 @@ import pytest
 import requests
 import yaml
 from sluice_lab import services
-from sluice_lab.lab import Facts, Lab, clean_environment, free_ports
+from sluice_lab.lab import Lab, clean_environment, free_ports
 from sluice_lab.load import Tally, load
 from sluice_lab.processes import command_line, wait_until
+from sluice_lab.site import Site as BuiltSite
 
 from ansible_collections.sluice.release.plugins.modules import flow_check
+from benchmarks import detection
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "1760000000000_create-deals", "1761000000000_add-discount"
 PROCESS = "lab-test"
 
 
-@dataclass(frozen=True)
-class Site:
-    """A lab that runs, with releases built as a deploy would build them."""
-
-    lab: Lab
-    facts: Facts
-    built: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.facts.app_port}"
-
-    @property
-    def database_url(self) -> str:
-        facts = self.facts
-        return f"postgresql://dealradar:{facts.database_password}@127.0.0.1:{facts.postgres_port}/dealradar"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **clean_environment(self.lab),
-            "NODE_ENV": "production",
-            "PORT": str(self.facts.app_port),
-            "DATABASE_URL": self.database_url,
-            "REDIS_URL": f"redis://:{self.facts.redis_password}@127.0.0.1:{self.facts.valkey_port}/0",
-            "JWT_SECRET": self.facts.jwt_secret,
-        }
-
-    def run(self, version: str, *command: str) -> str:
-        """Run a command of the lab in a release, and return what it printed."""
-        program = self.lab.bin / command[0]
-        done = subprocess.run(
-            [program, *command[1:]],
-            cwd=self.built / version,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
+class Site(BuiltSite):
+    """A lab that runs, with releases built as a deploy would build them, and PM2."""
 
     def processes(self) -> dict[int, int]:
         """What PM2 runs: its number of a worker -> pid."""
@@ -109,12 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         facts = services.up(lab)
         site = Site(lab, facts, base / "built")
-        shutil.copytree(lab.releases, site.built)
-        site.run("1.0.0", "npm", "ci", "--omit=dev", "--no-audit", "--no-fund")
-        for directory in site.built.iterdir():
-            if directory.name != "1.0.0":
-                (directory / "node_modules").symlink_to(site.built / "1.0.0" / "node_modules")
-            site.run(directory.name, "npm", "run", "build")
+        site.build()
         yield site
     finally:
         services.down(lab)
@@ -433,6 +390,20 @@ def test_a_bad_release_is_bad_in_its_own_way(
 ) -> None:
     with alone(migrated, version) as (url, process):
         shows(url, process)
+
+
+@pytest.mark.parametrize(("version", "duration", "verdict"), [("1.6.0", 20, "red"), ("1.1.0", 4, "green")])
+def test_a_gate_finds_a_bad_release_under_load_and_no_good_one(
+    migrated: Site, version: str, duration: float, verdict: str
+) -> None:
+    (port,) = free_ports(1)
+    found = asyncio.run(detection.watch(migrated.at(port), version, duration))
+    assert found["verdict"] == verdict, found
+    assert found["requests"] > 3 * detection.RATE
+    if verdict == "red":
+        assert found["because"] == ["p95_ms"]
+        # By how much at the most is measured without other tests beside it.
+        assert found["red_after_seconds"] <= detection.LIMIT + 1
 
 
 def test_without_its_environment_the_application_names_what_it_lacks(site: Site) -> None:

@@ -358,7 +358,7 @@ def test_alert_rules_that_are_not_there(look: Look, prometheus: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"), [("/nowhere", "it answered with status 404"), (None, "connection refused")]
+    ("path", "reason"), [("/nowhere", "it answered 404, and not as Prometheus does"), (None, "connection refused")]
 )
 def test_monitoring_that_does_not_answer(look: Look, prometheus: str, path: str | None, reason: str) -> None:
     url = "http://127.0.0.1:1" if path is None else prometheus + path

@@ -398,9 +398,15 @@ def test_a_rollback_by_level_3_takes_them_back_and_the_report_shows_it(
         "migrate_pending_pattern": r"^### MIGRATION (?P<name>\S+) \(UP\) ###",
         "migrate_none_pattern": "^No migrations to run",
         "rollback_evidence": {"level": 3, "migrations": ["2-users"], "leaves": leaves, "backup_id": "never-made"},
+        "rollback_target": {"version": "1.0.0", **leaves},
     }
+    run = "20261122T013000Z-rollback"
+    record = {"path": str(tmp_path / "state"), "release": run, "token": run}
     kept = {"content": "{{ rollback_evidence }}", "dest": str(tmp_path / "evidence.json"), "mode": "0600"}
-    tasks = [
+    tasks: list[dict[str, Any]] = [
+        {"ansible.builtin.set_fact": {"sluice_plan": {"release_id": run}, "cacheable": True}},
+        {"sluice.release.release_lock": {"path": record["path"], "token": run, "owner": "alice@ci"}},
+        {"sluice.release.release_journal": {**record, "state": "opened", "data": {"kind": "rollback"}}},
         {"ansible.builtin.include_role": {"name": "sluice.release.rollback", "tasks_from": "database.yml"}},
         {"ansible.builtin.copy": kept},
     ]

@@ -33,6 +33,18 @@ run_module._PLAIN_INTERVAL = 0.5
 class ActionModule(run_module.ActionModule):
     pass
 """
+# Writes on the controller, so that what was seen costs no module of its own, on whichever host.
+KEEP_ACTION = """
+from pathlib import Path
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        Path(self._task.args["dest"]).write_text(self._task.args["content"])
+        return result
+"""
 SLOW_MODULE = '''#!/usr/bin/python
 DOCUMENTATION = """
 module: slow
@@ -79,8 +91,9 @@ class Project:
         self.path = path
         self.hosts: dict[str, dict[str, Any]] = {"app1": {}}
         (path / "ansible.cfg").touch()
-        for name, content in {"action_plugins/slow.py": SLOW_ACTION, "library/slow.py": SLOW_MODULE}.items():
-            (path / name).parent.mkdir()
+        plugins = {"action_plugins/slow.py": SLOW_ACTION, "action_plugins/keep.py": KEEP_ACTION}
+        for name, content in {**plugins, "library/slow.py": SLOW_MODULE}.items():
+            (path / name).parent.mkdir(exist_ok=True)
             (path / name).write_text(content)
 
     def start(self, *tasks: dict[str, Any], more: Sequence[str] = (), **env: Any) -> subprocess.Popen[bytes]:
@@ -116,14 +129,10 @@ class Project:
     def keep(self, variable: str) -> dict[str, Any]:
         """Return the task that writes a variable of each host into a file."""
         return {
-            "ansible.builtin.copy": {
+            "keep": {
                 "dest": f"{self.path}/{variable}-{{{{ inventory_hostname }}}}.json",
                 "content": f"{{{{ {variable} | to_json }}}}",
-                "mode": "0600",
-            },
-            "delegate_to": "localhost",
-            "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
-            "check_mode": False,
+            }
         }
 
     def kept(self, variable: str, host: str = "app1") -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -38,6 +39,7 @@ IGNORED = {
     "__pycache__",
     "node_modules",
 }
+NOW, NEXT, KEYRING = "bookworm", "trixie", "/usr/share/keyrings/debian-archive-keyring.gpg"
 DOCKER_PACKAGES = ("docker.io", "debootstrap", "iproute2", "iptables")
 
 
@@ -177,12 +179,54 @@ def provide_get_pip() -> None:
     )
 
 
-def docker_answers() -> bool:
+def _answers(*command: str) -> bool:
     try:
-        call("docker", "info", timeout=30)
+        call(*command, timeout=30)
     except SetupError:
         return False
     return True
+
+
+def compose_plugin() -> list[str] | None:
+    """The command of Compose version 2, as root fetched from the next Debian where this machine has none; else None."""
+    if _answers("docker", "compose", "version"):
+        return ["docker", "compose"]
+    home = ROOT / "build" / "compose"
+    program = home / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose"
+    if not program.exists() and os.geteuid() == 0 and shutil.which("apt-get"):
+        with contextlib.suppress(SetupError, OSError):
+            _fetch_next_debian("docker-compose", home)
+    return [str(program)] if program.exists() and _answers(str(program), "version") else None
+
+
+def _fetch_next_debian(package: str, home: Path) -> None:
+    """Unpack a package of Debian 13 into a directory. It comes from where apt of this machine gets its own."""
+    listed = call("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
+    sites = [words[0] for words in map(str.split, listed.splitlines()) if words[1:] == [NOW]]
+    if not sites:
+        raise SetupError(f"Cannot fetch {package}: apt of this machine knows no Debian {NOW}.")
+    for name in ("lists/partial", "cache/archives/partial"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    (home / "source.list").write_text(f"deb [signed-by={KEYRING}] {sites[0]} {NEXT} main\n")
+    settings = {
+        "Dir::Etc::SourceList": home / "source.list",
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": home / "lists",
+        "Dir::Cache": home / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    call("apt-get", *options, "update", cwd=home)
+    call("apt-get", *options, "download", package, cwd=home)
+    archive = next(home.glob(f"{package}_*.deb"))
+    call("dpkg", "-x", str(archive), str(home))
+    for leftover in ("lists", "cache"):
+        shutil.rmtree(home / leftover)
+    archive.unlink()
+
+
+def docker_answers() -> bool:
+    return _answers("docker", "info")
 
 
 def start_docker() -> None:

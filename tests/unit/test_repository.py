@@ -18,6 +18,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import check_keys
+
 ROOT = Path(__file__).resolve().parents[2]
 FARM = ROOT / "collections" / "ansible_collections" / "sluice" / "release"
 
@@ -72,6 +74,37 @@ def test_a_link_of_the_farm_is_relative_and_leads_to_the_root(name: str) -> None
 
 
 # --- Roles
+
+
+def variables_of(tasks: Any) -> set[str]:
+    """The variables that tasks set, in blocks as well: what is registered, and facts."""
+    names: set[str] = set()
+    for task in tasks or []:
+        names |= {task["register"]} if "register" in task else set()
+        names |= set(task.get("ansible.builtin.set_fact") or {}) - {"cacheable"}
+        for part in ("block", "rescue", "always"):
+            names |= variables_of(task.get(part))
+    return names
+
+
+def test_no_variable_of_a_role_reads_like_a_misspelt_option() -> None:
+    """A host keeps what a task has registered, and the next run in the same play would refuse its profile for it."""
+    known = [name for role in ROLES for name in spec_options(role)]
+    set_by_tasks = {name for path in (ROOT / "roles").glob("*/tasks/*.yml") for name in variables_of(load(path))}
+    assert len(set_by_tasks) > 20
+    check_keys(set_by_tasks, known)
+
+
+def test_a_truth_is_understood_from_the_command_line_too() -> None:
+    """`-e status_strict=true` and a survey of AWX give text, which is true whatever it says, or no condition at all."""
+    truths = {name for role in ROLES for name, option in spec_options(role).items() if option["kind"]["type"] == "bool"}
+    named = re.compile(rf"\b({'|'.join(sorted(truths))})\b(?! *\| *bool\b| *:)")
+    # What is handed on whole is converted by the module that it is for, or by the option that it becomes.
+    whole = re.compile(r'^ *\w+: "\{\{ \w+ \}\}"$')
+    files = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "roles").glob("*/templates/*.j2")]
+    lines = [(path, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(truths) > 5
+    assert [(path.name, line) for path, line in lines if named.search(line) and not whole.match(line)] == []
 
 
 def spec_options(role: str) -> dict[str, dict[str, Any]]:
@@ -171,7 +204,7 @@ def test_no_route_leads_nowhere() -> None:
 def driven() -> str:
     """The tests that run modules: in this process, through Ansible, or on real servers."""
     places = ("tests/unit/plugins/modules", "tests/unit/plugins/action", "tests/integration")
-    return "\n".join(path.read_text(encoding="utf-8") for place in places for path in (ROOT / place).rglob("test_*.py"))
+    return "\n".join(path.read_text(encoding="utf-8") for place in places for path in (ROOT / place).rglob("*.py"))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

@@ -18,7 +18,7 @@ def test_the_lock_is_held_by_the_newest_release(host: Host, journal: list[list[d
     holder = json.loads(host.file(f"{STATE}/lock.json").content_string)
     assert holder["token"] == journal[-1][0]["release"]
     assert holder["token"].endswith("-1.0.0")
-    assert holder["reason"] == "the scenario asks for it"
+    assert holder["reason"] == "deploy 1.0.0: the scenario asks for it"
 
 
 def test_the_journal_says_what_was_opened(journal: list[list[dict[str, Any]]], host: Host) -> None:

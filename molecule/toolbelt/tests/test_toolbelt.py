@@ -17,3 +17,19 @@ def test_the_interpreter_has_the_library(host: Host, library: str) -> None:
 
 def test_others_may_use_it_and_not_change_it(host: Host) -> None:
     assert host.file("/opt/sluice/toolbelt").mode == 0o755
+
+
+def test_what_pm2_has_saved_starts_at_boot(host: Host) -> None:
+    unit = "pm2-molecule-app.service"
+    assert host.service(unit).is_enabled
+    assert host.check_output("systemd-analyze verify /etc/systemd/system/%s 2>&1", unit) == ""
+    host.check_output(
+        "export PM2_HOME=/srv/molecule/pm2; mkdir -p $PM2_HOME; echo 'setInterval(() => {}, 1000)' >/tmp/saved.js; "
+        "pm2 -s start /tmp/saved.js --name saved && pm2 -s save && pm2 -s kill"
+    )
+    try:
+        host.check_output("systemctl start %s", unit)
+        assert "saved" in host.check_output("PM2_HOME=/srv/molecule/pm2 pm2 -s jlist")
+        assert host.service(unit).is_running
+    finally:
+        host.check_output("systemctl stop %s", unit)

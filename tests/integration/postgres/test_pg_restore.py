@@ -71,6 +71,33 @@ def test_the_backup_takes_the_place_and_the_replaced_is_kept(shop: Shop) -> None
     assert shop.query("INSERT INTO orders (user_id) VALUES (1) RETURNING id") == [(3002,)]
 
 
+def test_in_two_steps_that_can_be_taken_back_and_run_again(shop: Shop) -> None:
+    shop.backup(backup_id="b")
+    shop.query(SPOIL)
+    first = shop.restore(state="prepared")
+    # It is proven, and waits; the live one serves on.
+    assert shop.databases() == {shop.name, first["prepared"]}
+    assert shop.query("SELECT count(*) FROM orders", first["prepared"]) == [(3000,)]
+    shop.query("INSERT INTO orders (user_id) VALUES (1)")
+    names = {key: first[key] for key in ("prepared", "replaced")}
+    for changed in (True, False):
+        swapped = shop.restore(state="swapped", backup_id="b", **names)
+        assert (swapped["changed"], swapped["replaced"]) == (changed, first["replaced"])
+        assert swapped.keys() == first.keys()
+        assert shop.databases() == {shop.name, first["replaced"]}
+        # What was written while it waited is counted, too.
+        assert [loss for loss in counted(swapped["losses"]) if loss[0] == "public.orders"] == [
+            ("public.orders", "rows", 3003, 3000, 3, 3)
+        ]
+    for changed in (True, False):
+        assert shop.restore(state="returned", **names)["changed"] is changed
+        assert shop.databases() == {shop.name, first["prepared"]}
+        assert shop.query("SELECT count(*) FROM orders") == [(3003,)]
+    # What is left of it the next one drops.
+    second = shop.restore(state="prepared")
+    assert shop.databases() == {shop.name, second["prepared"]}
+
+
 def test_settings_owner_grants_limit_and_comment_stay(shop: Shop) -> None:
     shop.query(
         "DROP ROLE IF EXISTS keeper; DROP ROLE IF EXISTS reader; CREATE ROLE keeper; CREATE ROLE reader;",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from sluice_lab.load import Tally, load
+from sluice_lab.load import Answer, Connections, Tally, load
 
 
 @asynccontextmanager
@@ -104,3 +104,57 @@ def test_a_server_that_is_gone_costs_every_request() -> None:
 @pytest.mark.parametrize(("q", "expected"), [(0.5, 3.0), (0.95, 5.0), (0.0, 1.0), (1.0, 5.0)])
 def test_quantiles_of_the_answer_times(q: float, expected: float) -> None:
     assert Tally(milliseconds=[5.0, 1.0, 4.0, 2.0, 3.0]).quantile_ms(q) == expected
+
+
+@pytest.mark.parametrize(("connections", "closing"), [("kept", 0), ("new", 10)])
+def test_the_kind_of_connection_can_be_chosen_and_every_answer_is_shown(connections: Connections, closing: int) -> None:
+    async def play() -> tuple[list[Answer], list[str]]:
+        answers: list[Answer] = []
+        headers: list[str] = []
+        enough = asyncio.Event()
+
+        async def answer(request: web.Request) -> web.Response:
+            headers.append(request.headers.get("Connection", ""))
+            if len(headers) >= 10:
+                enough.set()
+            return web.json_response({"path": request.path}, status=500 if len(headers) == 1 else 200)
+
+        async with server(answer) as url:
+            mix = [("GET", "/version")]
+            async with load(url, 200, mix=mix, connections=connections, look=answers.append):
+                await asyncio.wait_for(enough.wait(), 10)
+        return answers, headers
+
+    answers, headers = asyncio.run(play())
+    assert headers[:10].count("close") == closing
+    assert len(answers) == len(headers)
+    assert {one.body for one in answers} == {b'{"path": "/version"}'}
+    assert [one.error for one in answers].count("http 500") == 1
+    assert all(one.started < one.ended for one in answers)
+
+
+def test_visitors_come_from_every_address_by_turns() -> None:
+    addresses = ["127.0.1.1", "127.0.1.2", "127.0.1.3"]
+
+    async def play() -> list[tuple[str | None, str]]:
+        seen: list[tuple[str | None, str]] = []
+        enough = asyncio.Event()
+
+        async def answer(request: web.Request) -> web.Response:
+            seen.append((request.remote, request.headers.get("Connection", "")))
+            if len(seen) >= 60:
+                enough.set()
+            return web.json_response({})
+
+        async with server(answer) as url:
+            async with load(url, 200, addresses=addresses):
+                await asyncio.wait_for(enough.wait(), 10)
+            return seen
+
+    seen = asyncio.run(play())
+    for kind in ("close", ""):
+        assert {address for address, connection in seen if connection == kind} == {
+            "127.0.1.1",
+            "127.0.1.2",
+            "127.0.1.3",
+        }

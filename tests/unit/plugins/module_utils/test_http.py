@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,12 @@ def drip_body(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
+def go_on(connection: socket.socket) -> None:
+    connection.recv(4096)
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def huge(connection: socket.socket) -> None:
     connection.recv(4096)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 41943040\r\n\r\n")
@@ -100,6 +107,7 @@ def huge(connection: socket.socket) -> None:
         pytest.param(never, 0, b"", "timeout", "no answer within 0.3 s", id="never-answers"),
         pytest.param(drip, 0, b"", "timeout", "no answer within 0.3 s", id="drips-headers"),
         pytest.param(drip_body, 0, b"", "timeout", "no answer within 0.3 s", id="drips-body"),
+        pytest.param(go_on, 0, b"", "timeout", "no answer within 0.3 s", id="continues-without-end"),
         pytest.param(huge, 200, b"", "too_large", "its answer is larger than 8 MB", id="forty-megabytes"),
         pytest.param(answering(b""), 0, b"", "reset", None, id="closes-silently"),
         pytest.param(
@@ -173,3 +181,24 @@ def test_what_cannot_be_asked(url: str, kind: str) -> None:
 def test_a_server_without_tls_is_named_as_such(serve: Serve) -> None:
     url = serve(answering(b"HTTP/1.1 200 OK\r\n\r\n")).replace("http://", "https://")
     assert fetch(url).kind == "tls"
+
+
+def test_a_handshake_that_never_ends_is_bounded(serve: Serve) -> None:
+    response = fetch(serve(never).replace("http://", "https://"), timeout=0.3)
+    assert (response.kind, response.seconds < 0.8) == ("timeout", True)
+
+
+def test_a_resolver_that_hangs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, resolve = threading.Event(), socket.getaddrinfo
+
+    def hang(host: str, *arguments: Any, **options: Any) -> Any:
+        if host == "app.example":
+            if not options.get("flags"):
+                release.wait(30)
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    response = fetch("http://app.example/", timeout=0.2)
+    release.set()
+    assert (response.kind, response.seconds < 0.7) == ("timeout", True)

@@ -34,7 +34,13 @@ def active(tmp_path: Path, **changed: Any) -> dict[str, Any]:
     ("changed", "message"),
     [
         ({"release": None}, "release is empty"),
-        ({"exec_mode": "fork"}, "exec_mode is fork but all of the following are missing: ports, upstream"),
+        ({"exec_mode": "fork"}, "ports has to name two different ports"),
+        ({"exec_mode": "fork", "ports": [1, 11]}, "fork mode needs proxy"),
+        ({"ready": None}, "shop has neither ready nor up"),
+        # The version is that of all.
+        ({"processes": [{"name": "shop", "ready": {"url": "x"}}]}, "it is no http or https URL"),
+        ({"processes": [{"name": "shop", "ready": {"version": "1"}}]}, "missing required arguments: url"),
+        ({"processes": [{"name": "a"}, {"name": "a"}]}, "two processes have one name"),
         ({"ready": {"url": "http://127.0.0.1:1/"}}, "missing required arguments: version found in ready"),
         ({"name": "all"}, "Cannot manage the PM2 process 'all'"),
         ({"script": "gone.js"}, "there is no such file"),

@@ -53,3 +53,22 @@ def test_a_bad_name_is_an_error_before_anything_is_written(tmp_path: Path, capsy
     assert result["failed"] is True
     assert result["msg"].startswith("Cannot render the configuration: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_variables_are_laid_on_a_version_whose_secrets_stay_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, **options(tmp_path, variables={"A": 1, "B": "x"}))
+    laid = {"root": str(tmp_path), "base": 1, "compare": 1, "variables": {"A": 2, "TOKEN": ""}, "shown": ["A", "B"]}
+    result, text = call(capsys, **laid)
+    assert json.loads(Path(result["config"]["path"]).read_text()) == {"A": "2", "B": "x", "TOKEN": ""}
+    assert (result["config"]["version"], result["names"], SECRET in text) == (2, ["A", "B", "TOKEN"], False)
+    assert result["changes"] == [
+        {"name": "A", "was": "1", "is": "2"},
+        {"name": "TOKEN", "was": "********", "is": "********"},
+    ]
+    # Without anything laid on it, it is the version that it was.
+    back, _text = call(capsys, **{**laid, "compare": 2, "variables": {}})
+    assert (back["changed"], back["config"]["version"]) == (False, 1)
+    gone, _text = call(capsys, **{**laid, "base": 9})
+    assert gone["msg"].startswith("Cannot render the configuration: config version 9, which the live one was made from")

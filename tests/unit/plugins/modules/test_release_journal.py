@@ -94,10 +94,36 @@ def test_check_mode_goes_through_a_whole_release_and_writes_nothing(host: Host) 
         host.record("closed", outcome="succeeded", _ansible_check_mode=True),
     ]
     assert [result["changed"] for result in results] == [True] * 4
-    assert [set(result) for result in results] == [KEYS] * 4
+    assert [set(result) for result in results] == [KEYS, KEYS, KEYS, {*KEYS, "entries", "unlocked"}]
     # The tasks that follow find the release open, although nobody wrote that.
     assert [(result["journal"]["open"] or {}).get("stage") for result in results] == [None, "switch", None, None]
     assert not host.path.exists()
+
+
+def test_the_first_stage_is_entered_as_the_release_opens(host: Host) -> None:
+    opened = host.record("opened", stage="preflight", budget=60, data={"kind": "deploy"})
+    assert [event["event"] for event in opened["events"]] == ["opened", "entered"]
+    assert (opened["journal"]["open"]["stage"], opened["events"][1]["budget"]) == ("preflight", 60)
+    assert opened["events"][1]["data"] == {}
+    assert host.record("opened", stage="preflight", data={"kind": "deploy"})["changed"] is False
+
+
+def test_the_end_takes_notes_tells_all_and_gives_the_lock_back(host: Host) -> None:
+    host.call(release_lock, token="r1")
+    host.record("opened", stage="verify", token="r1")
+    notes = [{"name": "requests", "data": {"sent": 7}}]
+    closed = host.record("closed", outcome="succeeded", notes=notes, token="r1", unlock=True)
+    assert [event["event"] for event in closed["events"]] == ["noted", "left", "closed"]
+    assert closed["entries"] == host.info(release="r1")["entries"]
+    assert closed["unlocked"] is True
+    assert not (host.path / "lock.json").exists()
+
+
+def test_an_end_leaves_a_lock_that_it_was_not_asked_to_give_back(host: Host) -> None:
+    host.call(release_lock, token="r1")
+    host.record("opened", token="r1")
+    assert host.record("closed", outcome="succeeded", token="r1")["unlocked"] is False
+    assert (host.path / "lock.json").exists()
 
 
 def test_the_token_is_a_fence(host: Host) -> None:

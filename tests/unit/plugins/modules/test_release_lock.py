@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.sluice.release.plugins.modules import release_lock
 
-KEYS = {"changed", "token", "holder", "previous_holder", "taken_over", "takeover_reason", "diff"}
+KEYS = {"changed", "token", "holder", "told", "previous_holder", "taken_over", "takeover_reason", "diff"}
 
 
 class Lock:
@@ -40,7 +40,7 @@ def lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Lock:
 
 def test_take_renew_and_give_back(lock: Lock) -> None:
     first = lock("a", owner="alice@ci", reason="deploy")
-    assert set(first) - {"invocation"} == KEYS
+    assert set(first) - {"invocation"} == {*KEYS, "journal", "ansible_facts"}
     assert (first["changed"], first["holder"], first["previous_holder"]) == (True, lock.file(), None)
     assert first["diff"] == {"before": {}, "after": {"token": "a", "owner": "alice@ci", "reason": "deploy"}}
     again = lock("a", owner="alice@ci")
@@ -49,6 +49,17 @@ def test_take_renew_and_give_back(lock: Lock) -> None:
     assert lock("a", state="released")["changed"] is True
     assert lock.file() is None
     assert lock("a", state="released")["changed"] is False
+
+
+def test_whoever_takes_it_learns_what_the_journal_says(lock: Lock) -> None:
+    assert lock("a")["ansible_facts"]["sluice_journal"]["releases"] == 0
+    journal = lock.path / "journal"
+    journal.mkdir()
+    (journal / "000001-r1.jsonl").write_text("no entry\n")
+    # What cannot be trusted does not end in a lock that stays.
+    refused = lock("b", takeover="always")
+    assert refused["msg"].startswith("Cannot trust the journal")
+    assert (lock.file() or {})["token"] == "a"
 
 
 def test_anothers_lock_is_refused_and_not_removed(lock: Lock) -> None:
@@ -94,3 +105,17 @@ def test_check_mode_says_the_same_and_does_nothing(lock: Lock, state: str) -> No
 def test_a_directory_that_may_not_be_made(lock: Lock) -> None:
     lock.path = Path("/proc/sluice")
     assert lock("a")["msg"].startswith("Cannot make the state directory /proc/sluice: ")
+
+
+def test_it_is_shown_without_being_touched(lock: Lock) -> None:
+    assert lock("", state="shown")["told"] == "nobody holds the lock"
+    lock("a", owner="alice@ci", reason="deploy 1.1.0")
+    before = lock.file()
+    shown = lock("", state="shown")
+    assert shown["told"].startswith("alice@ci holds the lock for deploy 1.1.0, since ")
+    assert (shown["changed"], shown["holder"], lock.file()) == (False, before, before)
+    assert shown["journal"]["open"] is None
+
+
+def test_whoever_moves_the_application_is_given_the_token(lock: Lock) -> None:
+    assert lock("a")["ansible_facts"]["sluice_lock"] == "a"

@@ -49,6 +49,18 @@ def test_writes_three_files_once(report: Report, tmp_path: Path) -> None:
     assert set(second) == set(first)
 
 
+@pytest.mark.parametrize(
+    ("name", "due"), [("succeeded", False), ("unchanged", False), ("failed", False), ("rolled_back", True)]
+)
+def test_a_post_mortem_is_begun_where_something_went_wrong(
+    report: Report, tmp_path: Path, name: str, due: bool
+) -> None:
+    result = report(name, dest=str(tmp_path))
+    file = tmp_path / f"{result['report']['release_id']}.post-mortem.md"
+    assert (bool(result["post_mortem"]), file.exists(), bool(result["files"]["post_mortem"])) == (due, due, due)
+    assert not due or file.read_text() == result["post_mortem"]
+
+
 def test_check_mode_says_the_same_and_writes_nothing(report: Report, tmp_path: Path) -> None:
     result = report("unchanged", check=True, dest=str(tmp_path / "reports"))
     assert (result["changed"], result["files"]["json"]) == (True, str(tmp_path / "reports" / f"{RELEASE}.json"))
@@ -57,7 +69,10 @@ def test_check_mode_says_the_same_and_writes_nothing(report: Report, tmp_path: P
 
 def test_without_dest_nothing_is_written(report: Report) -> None:
     result = report("unchanged")
-    assert (result["changed"], result["files"]) == (False, {"json": None, "markdown": None, "html": None})
+    assert (result["changed"], result["files"]) == (
+        False,
+        {"json": None, "markdown": None, "html": None, "post_mortem": None},
+    )
     assert result["report"]["outcome"] == "unchanged"
     assert result["markdown"].startswith("# dealradarus 1.1.0: unchanged")
 

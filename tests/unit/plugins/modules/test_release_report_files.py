@@ -34,4 +34,15 @@ def test_check_do_repeat_change(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert json.loads(Path(done["files"]["json"]).read_text()) == {"release_id": "R1"}
     assert Path(done["files"]["html"]).stat().st_mode & 0o777 == 0o600
     assert call(capsys, reports)["changed"] is False
-    assert call(capsys, reports, html="<b>")["diff"]["after"] == f"{reports}/R1.html\n"
+    assert list(call(capsys, reports, html="<b>")["diff"]["after"]) == [f"{reports}/R1.html"]
+
+
+def test_a_post_mortem_belongs_to_the_people_who_write_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = call(capsys, tmp_path, post_mortem="# Begun")
+    file = Path(begun["files"]["post_mortem"])
+    assert (file.name, file.read_text()) == ("R1.post-mortem.md", "# Begun")
+    file.write_text("# Begun, and gone on with")
+    assert call(capsys, tmp_path, post_mortem="# Begun otherwise")["changed"] is False
+    assert file.read_text() == "# Begun, and gone on with"

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
 from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Limits, Measure, Sample
@@ -297,12 +298,36 @@ def test_postgres(key: str, limits: Limits, value: object, note: str) -> None:
     assert (sample.value, sample.note) == (value, note)
 
 
-def test_a_frozen_database_is_no_data_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    thawed = threading.Event()
-    monkeypatch.setattr(_postgres, "look", lambda *_arguments, **_limits: thawed.wait(20))
-    frozen = _postgres.Look("postgresql://u@127.0.0.1/x", ("connections",), timeout=0.05).ask()
-    thawed.set()
-    assert frozen.error == "no answer within 0.05 s"
+class FrozenSession:
+    """A session with a server that has stopped to answer: only who cuts the line ends the wait."""
+
+    opened: ClassVar[list[FrozenSession]] = []
+
+    def __init__(self, *_where: object, **_how: object) -> None:
+        self.line, self.closed = threading.Event(), threading.Event()
+        self.opened.append(self)
+
+    def cut(self) -> None:
+        self.line.set()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def lost(session: FrozenSession, *_what: object) -> None:
+    session.line.wait(20)
+    raise SluiceError("query it", "the connection was lost")
+
+
+def test_a_frozen_database_is_no_data_in_time_and_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrozenSession, "opened", [])
+    monkeypatch.setattr(_postgres, "LookingSession", FrozenSession)
+    monkeypatch.setattr(_postgres, "ask", lost)
+    look = _postgres.Look("postgresql://u@127.0.0.1/x", ("connections",), timeout=0.05)
+    assert look.ask().error == "no answer within 0.05 s"
+    [session] = FrozenSession.opened
+    assert session.closed.wait(5)
+    assert FrozenSession.opened == [session]
 
 
 def test_postgres_that_does_not_say() -> None:

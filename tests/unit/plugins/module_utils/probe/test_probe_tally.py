@@ -54,9 +54,23 @@ def test_summary_counts_only_what_has_ended() -> None:
     assert tally.summary(1.0) == {
         "sent": 3,
         "failed": 2,
+        "failed_at_first": 0,
         "longest_gap_ms": 800,
         "slowest_ms": 500.0,
         "seconds": 1.0,
         "errors": {"http_503": 1, "refused": 1},
         "series": [[0, 1, 2]],
     }
+
+
+@pytest.mark.parametrize(
+    ("answers", "failed", "at_first"),
+    [([1, 0, 1], 1, 0), ([0, 0, 1, 0], 3, 2), ([0, 0, 0], 3, 0), ([], 0, 0)],
+)
+def test_what_failed_before_the_first_good_answer(answers: list[int], failed: int, at_first: int) -> None:
+    tally = Tally()
+    for number, ok in enumerate(answers):
+        tally.sent(float(number))
+        tally.answered(float(number), 0.01, None if ok else "refused")
+    found = tally.summary(5.0)
+    assert (found["failed"], found["failed_at_first"]) == (failed, at_first)

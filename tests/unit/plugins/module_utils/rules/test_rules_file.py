@@ -150,9 +150,9 @@ def test_a_server() -> None:
     ("send", "problem"),
     [
         (served({}, 0, "connection refused"), "connection refused"),
-        (served(b"<html>", 404), "it answered 404 without rules"),
+        (served(b"<html>", 404), "it answered 404, and not as Prometheus does"),
         (served({"status": "error", "error": "no org id"}, 401), "it answered 401 (no org id)"),
-        (served([]), "it answered 200 without rules"),
+        (served([]), "it answered 200, and not as Prometheus does"),
         (served({"status": "success", "data": {}}), "its answer has no groups"),
     ],
 )

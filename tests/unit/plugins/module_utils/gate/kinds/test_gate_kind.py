@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from ansible_collections.sluice.release.plugins.module_utils._http import Response
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.gate._kinds import KINDS
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._growth import Growth
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import within
 from ansible_collections.sluice.release.plugins.modules.health_gate import EXAMPLES
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils import _proc
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds import _proc
 from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._process import (
     Answer,
     Instance,
@@ -32,7 +31,7 @@ MeasureOf = Callable[..., Measure]
 
 
 def process(pid: int, *, started: int = 1, cpu: float = 0.0, mb: float = 0.0, parent: int = 1) -> _proc.Process:
-    return _proc.Process(pid, parent, started, cpu, int(mb * MB))
+    return _proc.Process(pid, parent, 1, started, cpu, int(mb * MB))
 
 
 def instance(
@@ -163,23 +162,6 @@ def test_processor_time(
     for t, (members, value) in enumerate(zip(looks, values, strict=True)):
         sample = it.sample(t, Answer((instance(*members),)))
         assert (sample and sample.value) == (None if value is None else pytest.approx(value))
-
-
-def test_a_line_of_proc() -> None:
-    line = f"42 (a (b) c) S 7 {' '.join('0' for _ in range(9))} 100 50 {' '.join('0' for _ in range(6))} 900 0 256 0"
-    found = _proc.parse(line)
-    assert found is not None
-    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    assert found == _proc.Process(42, 7, 900, 150 / ticks, 256 * page)
-    assert _proc.parse(line.replace(" S 7", " Z 7")) is None
-    assert _proc.parse("") is None
-    assert _proc.parse("1 (x) S") is None
-
-
-def test_a_family_is_everything_below() -> None:
-    table = {it.pid: it for it in (process(1, parent=0), process(2), process(3, parent=2), process(4, parent=3))}
-    assert [it.pid for it in _proc.family(2, table)] == [2, 3, 4]
-    assert _proc.family(9, table) == []
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils._redis import moment_of
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import Check, Measure, Sample
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._redis import Answer, Keys, Look, moment_of
+from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._redis import Answer, Keys, Look
 
 REDIS: dict[str, Any] = {"type": "redis", "redis_url": "redis://:geheim@127.0.0.1:6379/0"}
 MEMORY = {**REDIS, "value": "used_memory_bytes", "crit": 1000}
