@@ -12,25 +12,15 @@ from typing import Any, ClassVar
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils.flow._score import red_words
-from ansible_collections.sluice.release.plugins.plugin_utils._comparison import Comparison, compare
+from ansible_collections.sluice.release.plugins.module_utils.gate._comparison import SPEC, Comparison
+from ansible_collections.sluice.release.plugins.plugin_utils._comparison import compare
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
-
-COMPARISON: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "new": {"type": "str", "required": True},
-    "old": {"type": "str", "required": True},
-    "tolerance": {"type": "float", "default": 0.25},
-    "alpha": {"type": "float", "default": 0.02},
-    "min_samples": {"type": "int", "default": 30},
-    "optional": {"type": "bool", "default": False},
-    "weight": {"type": "float", "default": 1.0},
-}
 
 
 class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
         "evidence": {"type": "dict", "required": True},
-        "comparisons": {"type": "list", "elements": "dict", "required": True, "options": COMPARISON},
+        "comparisons": {"type": "list", "elements": "dict", "required": True, "options": SPEC},
         "fail_on_red": {"type": "bool", "default": True},
     }
 

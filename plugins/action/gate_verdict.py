@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.flow._score import join, red_words
+from ansible_collections.sluice.release.plugins.module_utils.flow._score import join, refusal
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
 
 
@@ -18,10 +18,12 @@ class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
         "evidence": {"type": "list", "elements": "dict", "required": True},
         "fail_on_red": {"type": "bool", "default": True},
+        "fail_on_pending": {"type": "bool", "default": False},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         result = join(args["evidence"])
-        if result["verdict"] == "red" and args["fail_on_red"]:
-            raise SluiceError("pass the gate", red_words(result["gates"], "check"), **result)
+        why = refusal(result["gates"], "check", on_red=args["fail_on_red"], on_pending=args["fail_on_pending"])
+        if why:
+            raise SluiceError("pass the gate", why, **result)
         return result

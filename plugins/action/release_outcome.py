@@ -17,7 +17,7 @@ from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action impor
 class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
         "point": {"type": "str", "required": True, "choices": ["recover", "decide", "close"]},
-        "action": {"type": "str", "choices": ["none", "finish", "take_back", "abandon"]},
+        "action": {"type": "str", "choices": ["none", "finish", "take_back", "abandon", "leave"]},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

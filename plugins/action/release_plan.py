@@ -15,18 +15,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+from ansible.utils.display import Display
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import (
     check_keys,
+    left_out,
     one_environment,
     release_id,
 )
 from ansible_collections.sluice.release.plugins.module_utils.watch._windows import Window, read_windows
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
 
-# The fact of release_journal, which Ansible also shows among the variables.
-_FACTS = ("sluice_journal",)
+display = Display()
+
+# The facts of release_journal and release_lock, which Ansible also shows among the variables.
+_FACTS = ("sluice_journal", "sluice_lock")
 # The roles lie beside the plugins: in an installed collection, and in a checkout seen through its links.
 _ROLES = Path(__file__).parent.parent.parent / "roles"
 
@@ -34,10 +38,11 @@ _ROLES = Path(__file__).parent.parent.parent / "roles"
 class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
         "version": {"type": "str", "default": ""},
+        "reason": {"type": "str", "default": ""},
         "kind": {
             "type": "str",
             "default": "deploy",
-            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill"],
+            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency", "lock"],
         },
     }
 
@@ -51,14 +56,26 @@ class ActionModule(FleetAction):
             read_windows(self._templar.template(times_of(hostvars.raw_get(host).get("watch_windows"))))
         if args["kind"] == "deploy" and not args["version"]:
             raise SluiceError("plan the release", "no version was asked for", "Name it with -e release_version=")
+        fleets = {host: _application(hostvars[host]) for host in hostvars}
+        absent = left_out(hosts, fleets, fleets[hosts[0]] or "")
+        if absent and args["kind"] == "deploy":
+            display.warning(f"{', '.join(absent)} of {environment} take no part and go on running what they run.")
         plan = {
             "release_id": release_id(datetime.now(UTC), args["version"] or args["kind"]),
             "version": args["version"],
             "environment": environment,
             "hosts": hosts,
+            "left_out": absent,
             "operator": _operator(task_vars),
+            "purpose": purpose(args["kind"], args["version"], args["reason"]),
         }
         return {**plan, "ansible_facts": {"sluice_plan": plan}}
+
+
+def _application(profile: Mapping[str, Any]) -> str | None:
+    """Return what makes hosts a fleet: the environment and the application; None for a host of neither."""
+    names = [profile.get("sluice_environment"), profile.get("sluice_application")]
+    return " ".join(map(str, names)) if all(names) else None
 
 
 def known_options(roles: Path) -> Iterator[str]:
@@ -82,6 +99,11 @@ def times_of(windows: Any) -> list[dict[str, Any]]:
     if not isinstance(windows, list) or not all(isinstance(window, Mapping) for window in windows):
         return []
     return [{key: value for key, value in window.items() if key in Window.KEYS} for window in windows]
+
+
+def purpose(kind: str, version: str, reason: str) -> str:
+    """Return what a run holds its lock for, as another who waits reads it, or one that has lost it."""
+    return ": ".join(filter(None, [f"{kind} {version}".strip(), " ".join(reason.split())]))
 
 
 def _operator(task_vars: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
         name = self._task.action.rpartition(".")[2]
         if name == "release_lock":
             outcome = self._lock(args, task_vars)
-        elif not wrap_async and not self._task.check_mode and self._reports_progress():
+        elif not wrap_async and not self._task.check_mode and not self._through_mitogen() and self._reports_progress():
             outcome = self._run_watched(args, task_vars)
         else:
             outcome = self._module(args, task_vars, wrap_async)
@@ -95,6 +95,10 @@ class ActionModule(ActionBase):
 
     def _module(self, args: dict[str, Any], task_vars: dict[str, Any], wrap_async: bool = False) -> dict[str, Any]:
         return dict(self._execute_module(module_args=args, task_vars=task_vars, wrap_async=wrap_async))
+
+    def _through_mitogen(self) -> bool:
+        """Whether mitogen carries the connection: its background jobs have no file to watch, so nothing is shown."""
+        return type(self._connection).__module__.startswith("ansible_mitogen")
 
     def _reports_progress(self) -> bool:
         """Whether the module's documentation has the option ``progress``, written out or by its fragment."""

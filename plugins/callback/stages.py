@@ -59,7 +59,7 @@ from ansible import context
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.color import stringc
 
-from ansible_collections.sluice.release.plugins.plugin_utils import _live, _stages
+from ansible_collections.sluice.release.plugins.plugin_utils import _live, _stage_texts, _stages
 
 if TYPE_CHECKING:
     from ansible.executor.task_result import CallbackTaskResult
@@ -257,7 +257,7 @@ class CallbackModule(DefaultCallback):
         if self._raw:
             super().v2_runner_on_failed(result, ignore_errors)
             return
-        host, message = result.host.get_name(), _stages.failure_message(result.result)
+        host, message = result.host.get_name(), _stage_texts.failure_message(result.result)
         self._handle_warnings(result.result)
         # The message is the error; the exception adds where in the code it came from, which is for -v.
         result.result.pop("exception", None)

@@ -26,5 +26,16 @@ def run(module: AnsibleModule, function: Callable[[dict[str, Any]], Mapping[str,
     except SluiceError as error:
         # The cause belongs to the error: Ansible adds it to the traceback when a person asks for tracebacks.
         fields = {key: value for key, value in error.fields.items() if key not in ("msg", "exception", "failed")}
+        if _was_fenced(error):
+            fields["fenced"] = True
         module.fail_json(msg=str(error), **fields)
     module.exit_json(**result)
+
+
+def _was_fenced(error: BaseException | None) -> bool:
+    """Return whether a lost lock is behind the error, however often others have wrapped it."""
+    while error is not None:
+        if isinstance(error, SluiceError) and error.fields.get("fenced"):
+            return True
+        error = error.__cause__
+    return False

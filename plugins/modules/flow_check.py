@@ -32,11 +32,18 @@ extends_documentation_fragment:
   - sluice.release._attributes.info
   - sluice.release._attributes.action_group
   - sluice.release._attributes.action_plugin
+  - sluice.release._checks
   - sluice.release._flows
   - sluice.release._security
 requirements:
   - jmespath
 options:
+  checks:
+    description:
+      - What is measured once, before the flows; see M(sluice.release.health_gate), whose checks these are.
+      - Their gates come first in the result, and count in its score as they do there.
+    required: false
+    default: []
   base_url:
     description: What a path begins with, for example V(https://app.example.com). Flows may have their own.
     type: str
@@ -283,20 +290,42 @@ from ansible_collections.sluice.release.plugins.module_utils._libraries import r
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.flow._check import judge_flows
 from ansible_collections.sluice.release.plugins.module_utils.flow._schema import CHECK_SPEC, read
-from ansible_collections.sluice.release.plugins.module_utils.flow._score import red_words
+from ansible_collections.sluice.release.plugins.module_utils.flow._score import join, red_words
+from ansible_collections.sluice.release.plugins.module_utils.gate import _schema as gate_schema
+from ansible_collections.sluice.release.plugins.module_utils.gate._sampler import observe
+
+CHECKS = {"checks": {**gate_schema.GATE_SPEC["checks"], "required": False, "default": []}}
+
+
+def measure(params: dict[str, Any], check_mode: bool) -> dict[str, Any] | None:
+    """Measure the checks once; None without any, and in check mode, where they are only read."""
+    if not params["checks"]:
+        return None
+    once = {name: option.get("default") for name, option in gate_schema.GATE_SPEC.items()}
+    gate = {**once, "checks": params["checks"], "check_mode": check_mode}
+    require("judge the checks", gate_schema.needs(gate))
+    checks, settings = gate_schema.read(gate)
+    return None if check_mode else observe(checks, settings)
 
 
 def walk(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Run the flows and return the result; SluiceError with the result when it is red."""
     require("run the flows", ["jmespath"])
-    result = {"changed": False, **judge_flows(read(params), params, send=not check_mode)}
+    # A call that asks nothing is refused by read.
+    only_checks = params["checks"] and not params["flows"] and not params["security"]
+    wanted = [] if only_checks else read(params)
+    smoke = measure(params, check_mode)
+    parts = [smoke] if smoke else []
+    if wanted or check_mode:
+        parts.append(judge_flows(wanted, params, send=not check_mode))
+    result = {"changed": False, **(parts[0] if len(parts) == 1 else join(parts))}
     if result["verdict"] == "red" and params["fail_on_red"]:
         raise SluiceError("pass the flows", red_words(result["gates"], "flow"), **result)
     return result
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=CHECK_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**CHECK_SPEC, **CHECKS}, supports_check_mode=True)
     run(module, lambda params: walk(params, module.check_mode))
 
 

@@ -30,6 +30,11 @@ options:
     description: Whether the task fails when the verdict is V(red). The failure carries the same result.
     type: bool
     default: true
+  fail_on_pending:
+    description: Whether the task fails when the verdict is V(pending), because checks with O(ignore:on_no_data=hold)
+      never had any data.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -77,6 +77,31 @@ options:
   keep_replaced_days:
     description: Days for which replaced databases are kept. The newest is always kept.
     type: int
+  state:
+    description:
+      - V(restored) does the whole in one step.
+      - V(prepared) restores the backup beside the database and proves it, and leaves it there for the swap. The other
+        two, which take a moment, can be run again after a kill, and see by the names that are there what was done.
+      - V(swapped) lets O(prepared) take the place of the database, which is kept as O(replaced).
+      - V(returned) gives O(replaced) its place back, and what had taken it is called O(prepared) again. The next
+        restore drops that one.
+    type: str
+    choices: [restored, prepared, swapped, returned]
+    default: restored
+  prepared:
+    description: Name of the database that was prepared, as RV(prepared) gave it.
+    type: str
+  replaced:
+    description: Name for the database that is replaced, as RV(replaced) gave it with O(state=prepared).
+    type: str
+  state_dir:
+    description: State directory of the application on this host, where the lock of O(token) lies.
+    type: path
+  token:
+    description:
+      - Swap only while the lock of M(sluice.release.release_lock) in O(state_dir) is held by this token.
+      - Not looked at in check mode, in which no lock is taken.
+    type: str
 seealso:
   - module: sluice.release.pg_backup
   - module: sluice.release.pg_verify
@@ -130,6 +155,11 @@ replaced:
   returned: success
   type: str
   sample: shop__replaced_20261122T021500Z
+prepared:
+  description: Name of the database that waits for the swap, or that was taken back; null otherwise.
+  returned: success
+  type: str
+  sample: shop__prepared_0f3a9c21
 removed:
   description: Names of the replaced databases that were dropped, in check mode those that would be.
   returned: success
@@ -197,6 +227,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._module import run
+from ansible_collections.sluice.release.plugins.module_utils.journal._fence import under
 from ansible_collections.sluice.release.plugins.module_utils.postgres._entry import (
     RESTORING,
     admin_url,
@@ -204,9 +235,33 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._entry imp
     key,
     means,
 )
-from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import RestoreOptions, restore_backup
+from ansible_collections.sluice.release.plugins.module_utils.postgres._handover import restore
+from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import RestoreOptions
 
-NAMES = ("path", "backup_id", "keep_replaced", "keep_replaced_days", "bin_path", "timeout", "jobs")
+NAMES = (
+    *("path", "backup_id", "keep_replaced", "keep_replaced_days", "bin_path", "timeout", "jobs"),
+    *("state", "prepared", "replaced"),
+)
+
+ARGUMENTS = {
+    **RESTORING,
+    "database_url": {"type": "str", "required": True, "no_log": True},
+    "backup_id": {"type": "str", "required": True},
+    "of_database": {"type": "str"},
+    "globals": {"type": "bool", "default": False},
+    "drain_timeout": {"type": "float", "default": 2.0},
+    "keep_replaced": {"type": "int"},
+    "keep_replaced_days": {"type": "int"},
+    "state": {
+        "type": "str",
+        "choices": ["restored", "prepared", "swapped", "returned"],
+        "default": "restored",
+    },
+    "prepared": {"type": "str"},
+    "replaced": {"type": "str"},
+    "state_dir": {"type": "path"},
+    "token": {"type": "str", "no_log": False},
+}
 
 
 def options(params: Mapping[str, Any]) -> RestoreOptions:
@@ -222,21 +277,20 @@ def options(params: Mapping[str, Any]) -> RestoreOptions:
     )
 
 
+def run_restore(module: AnsibleModule, params: Mapping[str, Any]) -> dict[str, Any]:
+    token = None if module.check_mode else params["token"]
+    with under(params["state_dir"], token, f"restore the database {database_url(params).database}"):
+        return restore(options(params), means(module))
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **RESTORING,
-            "database_url": {"type": "str", "required": True, "no_log": True},
-            "backup_id": {"type": "str", "required": True},
-            "of_database": {"type": "str"},
-            "globals": {"type": "bool", "default": False},
-            "drain_timeout": {"type": "float", "default": 2.0},
-            "keep_replaced": {"type": "int"},
-            "keep_replaced_days": {"type": "int"},
-        },
+        argument_spec=ARGUMENTS,
+        required_if=[("state", "swapped", ["prepared"]), ("state", "returned", ["prepared", "replaced"])],
+        required_together=[("state_dir", "token")],
         supports_check_mode=True,
     )
-    run(module, lambda params: restore_backup(options(params), means(module)))
+    run(module, lambda params: run_restore(module, params))
 
 
 if __name__ == "__main__":

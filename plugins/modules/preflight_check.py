@@ -15,8 +15,8 @@ description:
   - Looks at variables, programs, ports, servers, room, files, code, certificates, alert rules and people, all side by
     side, and fails with the full list of what is not as it must be, so that one run shows every problem.
   - Checks belong to groups. Each group passes or fails, and the score from 0 to 100 is the mean of the groups.
-  - The gates that will decide about the release later are read as well, so that one that can never be judged is
-    refused now and not after the switch.
+  - The gates that will decide about the release later, and the windows of its watch, are read as well, so that one
+    that can never be judged is refused now and not after the switch.
   - Nothing is changed on the host. Only what O(checks[].cache_key) asks to keep is written below O(state_dir).
   - The message of each check is one line that names the thing and the remedy. Values of variables, passwords and
     arguments of foreign processes are never shown.
@@ -63,9 +63,35 @@ options:
       - Gates that will decide about the release later. Each has a C(name) and beside it the options of
         M(sluice.release.health_gate). Nothing is measured, but what can never be judged fails the task, with the
         names of gate and check and, where Ansible knows it, the file and line of the check.
+      - Beside the checks, C(comparisons) may be those of M(sluice.release.gate_comparison). SciPy must then be there on
+        the controller. With C(flows) or C(security) the options are those of M(sluice.release.flow_check) instead.
       - Give them as a list. It travels as text, since Ansible would mask every value of a list with secrets.
     type: json
     default: '[]'
+  windows:
+    description:
+      - The windows of the watch, as C(watch_windows) of role watch has them. One that cannot be kept or judged fails
+        the task as well, and so does one whose ticks would measure for more than four fifths of the time between them.
+      - Give them as a list, for the reason above.
+    type: json
+    default: '[]'
+  window_defaults:
+    description: What holds for windows that do not say it themselves, C(checks) and C(interval), and the C(base_url) of
+      their flows.
+    type: json
+    default: '{}'
+  found:
+    description:
+      - RV(checks) of an earlier run of this module with O(judge=false), which count as if they were looked at now. So
+        what is the same for every host of a fleet is looked at once.
+      - They come first. O(waivers) and O(group_weights) hold for them, too.
+    type: list
+    elements: dict
+    default: []
+  judge:
+    description: Whether the task fails when the release must not begin. Without that it only looks.
+    type: bool
+    default: true
   state_dir:
     description: Directory to keep passes in, below C(preflight). Needed by O(checks[].cache_key).
     type: path
@@ -270,6 +296,11 @@ checks:
       type: bool
       returned: always
       sample: false
+    weight:
+      description: Its weight in the group.
+      type: float
+      returned: always
+      sample: 1.0
     waived:
       description: Whether it failed and a waiver lets that pass.
       type: bool
@@ -309,6 +340,8 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Run the checks; SluiceError with the whole result when the release must not begin."""
     result = run_checks(params, check_mode)
     failed = [check for check in result["checks"] if not check["passed"] and not check["waived"]]
+    if not params["judge"]:
+        return result
     if not result["passed"] or result["score_with_waived"] < params["min_score"]:
         count = f"{len(failed)} of {len(result['checks'])} preflight checks failed"
         lines = "; ".join(f"{check['name']}: {check['message']}" for check in failed)

@@ -51,12 +51,28 @@ options:
       checksum:
         description: SHA-256 that the archive must have.
         type: str
+      signature:
+        description: Detached signature of GnuPG that the archive must have. Checked before anything is unpacked.
+        type: path
+      keyring:
+        description:
+          - File with the public keys whose signatures count, as C(gpg --export) writes it. Required with
+            O(source.signature). No other key counts, and none that has expired or was revoked.
+        type: path
       repository:
         description: URL or path of the git repository. Required for git.
         type: str
       ref:
         description: Tag, branch or commit. Required for git.
         type: str
+  revert:
+    description:
+      - Commits that the ref of O(source) has and that the version is made without, by their names in git. Only for
+        O(source.type=git). Nothing is committed; the artifact is named by the tree that is left.
+      - A conflict changes nothing and is named, with its files.
+    type: list
+    elements: str
+    default: []
   exclude:
     description: Names that are left out of a directory, at any depth.
     type: list
@@ -152,42 +168,24 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
-from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, SubprocessRunner
+from ansible_collections.sluice.release.plugins.module_utils._runner import SubprocessRunner
+from ansible_collections.sluice.release.plugins.module_utils.artifact import _options
 from ansible_collections.sluice.release.plugins.module_utils.artifact._build import Request, Step, ensure
-from ansible_collections.sluice.release.plugins.module_utils.artifact._source import (
-    ArchiveSource,
-    DirectorySource,
-    GitSource,
-    Source,
-)
 
 
-def make_source(params: t.Mapping[str, t.Any], runner: CommandRunner, *, write: bool) -> Source:
-    """Make the source that the options describe."""
-    source = params["source"]
-    if source["type"] == "directory":
-        return DirectorySource(source["path"], tuple(params["exclude"]))
-    if source["type"] == "archive":
-        return ArchiveSource(source["path"], source["checksum"])
-    mirror = os.path.join(params["root"], "repository.git")
-    return GitSource(source["repository"], source["ref"], mirror, runner, write=write)
-
-
-def make_request(params: t.Mapping[str, t.Any], path: str) -> Request:
-    """Make the request that the options describe; `path` is PATH of the connection."""
+def make_request(params: t.Mapping[str, t.Any]) -> Request:
+    """Make the request that the options describe."""
     steps = (("install", params["install"]), ("build", params["build"]), ("prune", params["prune"]))
-    environment = {name: str(value) for name, value in params["environment"].items()}
     return Request(
         version=params["version"],
         releases=os.path.join(params["root"], "releases"),
         steps=tuple(Step(name, tuple(argv)) for name, argv in steps if argv),
         manifest=params["manifest"] or None,
         entry=params["entry"],
-        environment={"PATH": os.pathsep.join([*params["path_prepend"], path]), **environment},
+        environment=_options.environment(params),
         timeout=params["timeout"],
     )
 
@@ -195,8 +193,8 @@ def make_request(params: t.Mapping[str, t.Any], path: str) -> Request:
 def build(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Build the artifact under the host's lock, unless it is there."""
     runner = SubprocessRunner()
-    source = make_source(params, runner, write=not check_mode)
-    request = make_request(params, os.environ.get("PATH", os.defpath))
+    source = _options.source(params, runner, write=not check_mode)
+    request = make_request(params)
     if check_mode:
         return ensure(request, source, runner, write=False)
     with host_lock(params["state_dir"], f"build version {params['version']}"):
@@ -204,27 +202,12 @@ def build(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any
 
 
 def main() -> None:
-    source = {
-        "type": {"type": "str", "choices": ["directory", "archive", "git"], "required": True},
-        "path": {"type": "path"},
-        "checksum": {"type": "str"},
-        "repository": {"type": "str"},
-        "ref": {"type": "str"},
-    }
-    needs = [("type", "directory", ["path"]), ("type", "archive", ["path"]), ("type", "git", ["repository", "ref"])]
     spec = dict(
-        version={"type": "str", "required": True},
-        root={"type": "path", "required": True},
-        state_dir={"type": "path", "required": True},
-        source={"type": "dict", "required": True, "options": source, "required_if": needs},
-        exclude={"type": "list", "elements": "str", "default": [".git", "node_modules", "dist"]},
+        **_options.COMMON,
+        source={**_options.SOURCE, "required": True},
         **{name: {"type": "list", "elements": "str", "default": []} for name in ("install", "build", "prune")},
         manifest={"type": "str", "default": "package.json"},
         entry={"type": "str"},
-        environment={"type": "dict", "default": {}},
-        path_prepend={"type": "list", "elements": "path", "default": []},
-        timeout={"type": "int", "default": 1800},
-        **PROGRESS,
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     run(module, lambda params: build(params, check_mode=module.check_mode))

@@ -11,6 +11,8 @@ short_description: Let a stage begin on all hosts or on none
 description:
   - Fails on every host when any host of the play has failed, has set C(pipeline_failure), or has dropped out of the
     play because it cannot be reached.
+  - Fails as well when the hosts of a release do not have one and the same artifact, by its checksum. A rollback takes
+    each host to where it was, so it is not asked.
   - Runs on the controller.
 version_added: 0.1.0
 author: The Sluice Authors (@sluice-release)
@@ -43,7 +45,14 @@ settled:
   type: bool
 not_ready:
   description: The hosts that are not.
-  returned: failure
+  returned: failure because of one
   type: list
   elements: str
+artifacts:
+  description: Id of the artifact of each host.
+  returned: failure because they differ
+  type: dict
+  sample:
+    app1: 1.1.0-3f2a9c51b7de
+    app2: 1.1.0-8c1d77aa02f4
 """

@@ -36,6 +36,16 @@ options:
   compare:
     description: Number of the live config version, which the diff compares with.
     type: int
+  base:
+    description:
+      - Number of a config version whose content comes first; O(variables) are laid on it.
+      - Not with O(secrets), which are in it.
+    type: int
+  shown:
+    description: With O(base), the names of the variables whose values may be shown.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -63,6 +73,15 @@ config:
       description: The file that holds it.
       type: str
       sample: /srv/dealradarus/config/7/env.json
+changes:
+  description: The variables that differ from O(compare), each with what it was. Secret values are masked.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name: {description: Its name., type: str, sample: CACHE_ENABLED}
+    was: {description: The value before; none where there was no such variable., type: str, sample: "true"}
+    is: {description: The value now; none where there is no such variable any more., type: str, sample: "false"}
 names:
   description: The names of the variables, secrets included.
   returned: success
@@ -82,19 +101,23 @@ from ansible_collections.sluice.release.plugins.module_utils.config import _vers
 def render(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Make sure that a config version holds what the options say."""
     path = os.path.join(params["root"], "config")
-    content = _versions.render(params["variables"], params["secrets"])
     versions = _versions.read_versions(path)
+    content = _versions.render(params["variables"], params["secrets"])
+    if params["base"] is not None:
+        content = _versions.lay(versions, params["base"], content)
     number, new = _versions.choose(versions, content)
     if new and not check_mode:
         _versions.write_version(path, number, content)
     before = versions.get(params["compare"] or number)
+    plain = set(params["variables"] if params["base"] is None else params["shown"])
     return {
         "changed": new,
         "config": {"version": number, "path": os.path.join(path, str(number), _versions.FILE)},
-        "names": sorted({**params["variables"], **params["secrets"]}),
+        "names": _versions.names(content),
+        "changes": _versions.changes(before, content, plain),
         "diff": {
-            "before": _versions.describe(before, set(params["variables"]), content),
-            "after": _versions.describe(content, set(params["variables"]), before),
+            "before": _versions.describe(before, plain, content),
+            "after": _versions.describe(content, plain, before),
         },
     }
 
@@ -106,7 +129,10 @@ def main() -> None:
             "variables": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "compare": {"type": "int"},
+            "base": {"type": "int"},
+            "shown": {"type": "list", "elements": "str", "default": []},
         },
+        mutually_exclusive=[("base", "secrets")],
         supports_check_mode=True,
     )
     run(module, lambda params: render(params, check_mode=module.check_mode))

@@ -136,6 +136,11 @@ options:
     description: State directory of the application, where the lock of this host lies.
     type: path
     required: true
+  token:
+    description:
+      - Migrate only while the lock of M(sluice.release.release_lock) in O(state_dir) is held by this token.
+      - Not looked at in check mode, in which no lock is taken.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -275,6 +280,7 @@ OPTIONS = {
     "statement_timeout": {"type": "float"},
     "blocked_max": {"type": "float", "default": 30.0},
     "count_rows_mb": {"type": "float", "default": 500.0},
+    "token": {"type": "str", "no_log": False},
 }
 # What becomes part of the environment of the commands.
 ENVIRONMENT = {

@@ -24,7 +24,8 @@ options:
       - V(recover) judges what a run that was killed has left. When the release has succeeded on any host, or was
         verified on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
-        had moved and abandoned where not. A rollback that has failed is not taken back.
+        had moved and abandoned where not. A run that has lost its lock leaves it to whoever has the lock now.
+      - A rollback that has failed on one host goes back on all to what it was to leave, with which one version serves.
       - V(close) says how the record of the release ends, after O(action) was carried out.
     type: str
     choices: [recover, decide, close]
@@ -32,7 +33,7 @@ options:
   action:
     description: What was carried out on this host. Required with O(point=close).
     type: str
-    choices: [none, finish, take_back, abandon]
+    choices: [none, finish, take_back, abandon, leave]
 """
 
 EXAMPLES = r"""

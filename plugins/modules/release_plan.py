@@ -26,8 +26,12 @@ options:
   kind:
     description: What kind of run this is; stands in the id in place of an empty O(version).
     type: str
-    choices: [deploy, rollback, recover, backup, restore, drill]
+    choices: [deploy, rollback, recover, backup, restore, drill, emergency, lock]
     default: deploy
+  reason:
+    description: Why it takes place; part of RV(purpose).
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -58,11 +62,21 @@ hosts:
   returned: success
   type: list
   elements: str
+left_out:
+  description: Hosts of the same application and environment that take no part, because the run was limited.
+  returned: success
+  type: list
+  elements: str
 operator:
   description: Who releases. With AWX the user who launched the job.
   returned: success
   type: str
   sample: alice@ci
+purpose:
+  description: What the run holds its lock for, as another who waits reads it, or one who has lost it.
+  returned: success
+  type: str
+  sample: 'rollback: errors since the release'
 ansible_facts:
   description: The same, as the fact C(sluice_plan) of the host.
   returned: success

@@ -14,7 +14,9 @@ author:
 description:
   - Joins the journal entries of all hosts of one release to one report.
   - The HTML page needs nothing else. It has no script and loads nothing, so it can be mailed, archived and printed.
-  - The same entries always give the same three files.
+  - The same entries always give the same files.
+  - For a release that failed or was taken back, and for a rollback, it also begins a post-mortem. It has the timeline
+    of all hosts, what decided, what it cost and the log around the failure, and blanks for what only people know.
   - Runs on the controller, once per release, with the Python of Ansible itself.
 notes:
   - The charts need matplotlib and the validation needs jsonschema. Without one of them the report is made all the same,
@@ -56,7 +58,9 @@ options:
     default: []
   dest:
     description:
-      - Directory for C(<release>.json), C(<release>.md) and C(<release>.html). It is made when it is missing.
+      - Directory for C(<release>.json), C(<release>.md), C(<release>.html) and C(<release>.post-mortem.md). It is made
+        when it is missing.
+      - A post-mortem that is there is left as it is, for people go on writing in it.
       - Without it nothing is written.
     type: path
 seealso:
@@ -94,6 +98,10 @@ html:
   description: The report as one self-contained page.
   returned: success
   type: str
+post_mortem:
+  description: The beginning of a post-mortem as Markdown; null for a release that has nothing to look back at.
+  returned: success
+  type: str
 files:
   description: Paths of the files, in check mode those that would be written.
   returned: success
@@ -108,55 +116,25 @@ files:
     html:
       description: Path of the page, null without O(dest).
       type: str
+    post_mortem:
+      description: Path of the post-mortem, null without O(dest) and where there is none.
+      type: str
 """
 
-import hashlib
 import json
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._files import write_atomic
 from ansible_collections.sluice.release.plugins.module_utils._module import run
+from ansible_collections.sluice.release.plugins.module_utils.report import _files
 from ansible_collections.sluice.release.plugins.module_utils.report._build import build_report
 from ansible_collections.sluice.release.plugins.module_utils.report._charts import HAS_MATPLOTLIB
 from ansible_collections.sluice.release.plugins.module_utils.report._html import HAS_JINJA2, render_html
 from ansible_collections.sluice.release.plugins.module_utils.report._markdown import render_markdown
+from ansible_collections.sluice.release.plugins.module_utils.report._post_mortem import is_due, render_post_mortem
 from ansible_collections.sluice.release.plugins.module_utils.report._schema import HAS_JSONSCHEMA, violations
-
-SUFFIXES = {"json": "json", "markdown": "md", "html": "html"}
-
-
-def read(path: str) -> str | None:
-    """Return a file's text, None when there is no such file."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
-def digest(text: str | None) -> str:
-    """Return a text in one word."""
-    return "absent" if text is None else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def write(contents: t.Mapping[str, str], files: t.Mapping[str, str], *, check_mode: bool) -> dict[str, t.Any]:
-    """Write what differs; return which files did. Reports hold no secret, but a journal is not everybody's business."""
-    before = {kind: read(path) for kind, path in files.items()}
-    differing = [kind for kind in files if before[kind] != contents[kind]]
-    if differing and not check_mode:
-        os.makedirs(os.path.dirname(files["json"]), mode=0o750, exist_ok=True)
-        for kind in differing:
-            write_atomic(files[kind], contents[kind], 0o640)
-    # Which file changes; what the pages hold would be a diff of pictures.
-    diff = {
-        "before": {files[kind]: digest(before[kind]) for kind in differing},
-        "after": {files[kind]: digest(contents[kind]) for kind in differing},
-    }
-    return {"changed": bool(differing), "diff": diff}
 
 
 def make_report(module: AnsibleModule) -> dict[str, t.Any]:
@@ -179,15 +157,23 @@ def make_report(module: AnsibleModule) -> dict[str, t.Any]:
         "markdown": render_markdown(report),
         "html": render_html(report),
     }
-    paths = {kind: os.path.join(params["dest"] or "", f"{params['release']}.{SUFFIXES[kind]}") for kind in SUFFIXES}
+    if is_due(report):
+        contents[_files.POST_MORTEM] = render_post_mortem(report, params["hosts"])
+    paths = _files.paths(params["dest"], params["release"], contents) if params["dest"] else {}
     try:
-        written = write(contents, paths if params["dest"] else {}, check_mode=module.check_mode)
+        written = _files.keep(contents, paths, private=False, check_mode=module.check_mode)
     except OSError as error:
         raise SluiceError(
             f"write the report of {params['release']}", f"{error.strerror} ({error.filename})", report=report
         ) from error
-    files = {kind: path if params["dest"] else None for kind, path in paths.items()}
-    return {**written, "report": report, "markdown": contents["markdown"], "html": contents["html"], "files": files}
+    return {
+        **written,
+        "report": report,
+        "markdown": contents["markdown"],
+        "html": contents["html"],
+        "post_mortem": contents.get(_files.POST_MORTEM),
+        "files": {kind: paths.get(kind) for kind in _files.SUFFIXES},
+    }
 
 
 def main() -> None:

@@ -39,6 +39,11 @@ options:
     description: The report as one page.
     type: str
     required: true
+  post_mortem:
+    description:
+      - The beginning of the post-mortem, where the release needs one.
+      - One that is there is left as it is, for people go on writing in it.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -67,47 +72,31 @@ files:
       description: Path of the page.
       type: str
       sample: /var/lib/sluice/dealradarus/reports/20261122T013000Z-1.1.0.html
+    post_mortem:
+      description: Path of the post-mortem, where O(post_mortem) has been given.
+      type: str
 """
 
 import json
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sluice.release.plugins.module_utils._files import write_atomic
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-
-SUFFIXES = {"json": "json", "markdown": "md", "html": "html"}
-
-
-def read(path: str) -> str | None:
-    """Return a file's text, or None when there is none."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
+from ansible_collections.sluice.release.plugins.module_utils.report import _files
 
 
 def keep(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Write the files that differ."""
-    texts = {
+    contents = {
         "json": json.dumps(params["report"], indent=2, ensure_ascii=False) + "\n",
         "markdown": params["markdown"],
         "html": params["html"],
     }
-    files = {kind: os.path.join(params["path"], f"{params['release']}.{SUFFIXES[kind]}") for kind in texts}
-    stale = [kind for kind, text in texts.items() if read(files[kind]) != text]
-    if stale and not check_mode:
-        os.makedirs(params["path"], mode=0o700, exist_ok=True)
-        for kind in stale:
-            write_atomic(files[kind], texts[kind], 0o600)
-    return {
-        "changed": bool(stale),
-        "files": files,
-        "diff": {"before": "", "after": "".join(f"{files[kind]}\n" for kind in stale)},
-    }
+    if params["post_mortem"]:
+        contents[_files.POST_MORTEM] = params["post_mortem"]
+    files = _files.paths(params["path"], params["release"], contents)
+    return {**_files.keep(contents, files, private=True, check_mode=check_mode), "files": files}
 
 
 def main() -> None:
@@ -118,6 +107,7 @@ def main() -> None:
             "report": {"type": "dict", "required": True},
             "markdown": {"type": "str", "required": True},
             "html": {"type": "str", "required": True},
+            "post_mortem": {"type": "str"},
         },
         supports_check_mode=True,
     )

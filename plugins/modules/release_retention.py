@@ -18,6 +18,8 @@ description:
   - Never goes by a file's time. Also keeps what the link C(current) points at and what a process runs in, whatever the
     journal says.
   - Removes what a killed build has left, unless a release is under way that may be building it.
+  - With a release that M(sluice.release.release_image) has made, the names go under which the host keeps its images. It
+    stays while a container uses one of them and nothing else names that image.
 extends_documentation_fragment:
   - sluice.release._attributes
   - sluice.release._attributes.action_group
@@ -38,6 +40,7 @@ options:
 seealso:
   - module: sluice.release.release_artifact
   - module: sluice.release.release_config
+  - module: sluice.release.release_image
 """
 
 EXAMPLES = r"""
@@ -89,9 +92,16 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils._module import run
 from ansible_collections.sluice.release.plugins.module_utils.artifact._build import MARKER
+from ansible_collections.sluice.release.plugins.module_utils.artifact._images import Names, forget
 from ansible_collections.sluice.release.plugins.module_utils.config._versions import FILE
 from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
-from ansible_collections.sluice.release.plugins.module_utils.switch._retention import ARTIFACT, CONFIG, Found, decide
+from ansible_collections.sluice.release.plugins.module_utils.switch._retention import (
+    ARTIFACT,
+    CONFIG,
+    Found,
+    Verdict,
+    decide,
+)
 
 # Directory, the file that makes an entry complete, and the link beside it that names the live one.
 PLACES = {ARTIFACT: ("releases", MARKER, "current"), CONFIG: ("config", FILE, os.path.join("config", "current"))}
@@ -125,8 +135,18 @@ def survey(root: str) -> list[Found]:
     return found
 
 
-def remove(path: str, marker: str) -> None:
-    """Remove a directory so that a kill in the middle leaves one that is known to be incomplete."""
+def connect() -> Names:
+    """Return the engine of this host. Its library is only needed, and only loaded, where there are images."""
+    from ansible_collections.sluice.release.plugins.module_utils.artifact._image_engine import ImageEngine
+
+    return ImageEngine(patience=120.0)
+
+
+def remove(path: str, marker: str) -> str:
+    """Remove a directory so that a kill in the middle leaves one that is known to be incomplete; why not, if not."""
+    in_use = forget(path, connect)
+    if in_use:
+        return in_use
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, marker))
@@ -135,6 +155,7 @@ def remove(path: str, marker: str) -> None:
         raise SluiceError(
             f"remove {path}", f"{error.filename}: {error.strerror}", "Correct its owner, or remove it by hand"
         ) from error
+    return ""
 
 
 def retain(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
@@ -146,10 +167,12 @@ def retain(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.An
     )
     with alone:
         verdicts = decide(survey(params["root"]), _state.derive(_store.read(params["state_dir"])), params["keep"])
-        for verdict in verdicts if not check_mode else []:
+        for number, verdict in enumerate(verdicts if not check_mode else []):
             if not verdict.kept:
                 directory, marker, _link = PLACES[verdict.found.kind]
-                remove(os.path.join(params["root"], directory, verdict.found.name), marker)
+                in_use = remove(os.path.join(params["root"], directory, verdict.found.name), marker)
+                if in_use:
+                    verdicts[number] = Verdict(verdict.found, True, in_use)
     told = [
         (verdict.kept, {"kind": verdict.found.kind, "name": verdict.found.name, "why": verdict.why})
         for verdict in verdicts

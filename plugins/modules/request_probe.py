@@ -86,6 +86,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+notes:
+  description: What of it belongs into the journal, for O(sluice.release.release_journal#module:notes).
+  returned: success
+  type: list
+  elements: dict
 requests:
   description: What was counted. Without any prober of this release, V(sent) is 0 and V(started) null.
   returned: success
@@ -101,6 +106,11 @@ requests:
       type: int
       returned: always
       sample: 2
+    failed_at_first:
+      description: Those of them that were sent before the first one with a good answer. 0 when none was good.
+      type: int
+      returned: always
+      sample: 0
     longest_gap_ms:
       description: Longest time from a request that failed to the next that did not. 0 when none failed.
       type: int
@@ -171,7 +181,8 @@ def probe(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     else:
         # The last request may need its whole timeout, and a busy machine a little more.
         requests = stop_probe(place, release, patience=params["timeout"] + 10)
-    return {"changed": False, "requests": requests}
+    noted = [{"name": "requests", "data": requests}] if requests["sent"] else []
+    return {"changed": False, "requests": requests, "notes": noted}
 
 
 def make_plan(params: dict[str, Any]) -> Plan:

@@ -11,35 +11,21 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.flow._score import score_of
+from ansible_collections.sluice.release.plugins.module_utils.gate._comparison import Comparison, problems
 from ansible_collections.sluice.release.plugins.module_utils.gate._model import show
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is asked: two checks of one gate, and by how much the new one may be worse."""
-
-    name: str
-    new: str
-    old: str
-    tolerance: float
-    """Share of the old median by which the new one may be worse."""
-    alpha: float
-    min_samples: int
-    optional: bool
-    weight: float
 
 
 def compare(evidence: Mapping[str, Any], comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Return the verdict on all comparisons, in the form of the gate that they go with. SluiceError when unusable."""
     checks = {gate["check"]: gate for gate in evidence.get("gates") or ()}
-    problems = [problem for comparison in comparisons for problem in _problems(comparison, checks)]
-    if problems:
-        raise SluiceError("compare the versions", "; ".join(problems), "Correct the comparisons in the profile")
+    directions = {name: str(gate.get("direction")) for name, gate in checks.items()}
+    found = [f"{one.name}: {problem}" for one in comparisons for problem in problems(one, directions)]
+    if found:
+        raise SluiceError("compare the versions", "; ".join(found), "Correct the comparisons in the profile")
     gates = [_judge(comparison, checks[comparison.new], checks[comparison.old]) for comparison in comparisons]
     order = ("green", "yellow", "red")
     return {
@@ -48,23 +34,6 @@ def compare(evidence: Mapping[str, Any], comparisons: Sequence[Comparison]) -> d
         "gates": gates,
         "samples": sum(gate["samples"] for gate in gates),
     }
-
-
-def _problems(comparison: Comparison, checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    found = []
-    for side, name in (("new", comparison.new), ("old", comparison.old)):
-        if name not in checks:
-            found.append(f"{comparison.name}: its {side} is {name}, which is no check of the gate")
-        elif checks[name].get("direction") not in ("above", "below"):
-            found.append(f"{comparison.name}: check {name} has no bad side that could be compared")
-    if not 0 < comparison.alpha < 1:
-        found.append(f"{comparison.name}: alpha is {comparison.alpha:g}, it must lie between 0 and 1")
-    if not comparison.tolerance >= 0:
-        found.append(f"{comparison.name}: tolerance is {comparison.tolerance:g}, it must be 0 or more")
-    # With fewer than 4 on both sides no order of them is ever rarer than 1 in 70.
-    if comparison.min_samples < 4:
-        found.append(f"{comparison.name}: min_samples is {comparison.min_samples}, it must be 4 or more")
-    return found
 
 
 def values_of(gate: Mapping[str, Any]) -> list[float]:

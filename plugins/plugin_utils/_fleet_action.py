@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -33,9 +34,9 @@ class FleetAction(ActionBase):
             result.update(failed=True, changed=False, msg=str(error), **error.fields)
         return result
 
+    @abstractmethod
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the result. SluiceError when the answer is no."""
-        raise NotImplementedError
 
 
 def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
@@ -50,6 +51,8 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
             target=hostvars[name].get("rollback_target") or hostvars[name].get("artifact_target"),
             changed=bool((hostvars[name].get("switch_evidence") or {}).get("changed")),
             back=hostvars[name].get("rollback_evidence"),
+            fenced=has_failed_by("fenced", hostvars[name].get("pipeline_failure")),
+            unreachable=has_failed_by("unreachable", hostvars[name].get("pipeline_failure")),
             verdicts=tuple(
                 str(evidence["verdict"])
                 for evidence in (hostvars[name].get(stage) or {} for stage in ("gate_evidence", "verify_evidence"))
@@ -58,6 +61,11 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
         )
         for name in task_vars["ansible_play_hosts_all"]
     }
+
+
+def has_failed_by(cause: str, failure: Any) -> bool:
+    """Return whether a host failed because its run had lost the lock (fenced), or because it was unreachable."""
+    return isinstance(failure, Mapping) and bool(failure.get(cause))
 
 
 def failure_text(failure: Any) -> str | None:

@@ -14,11 +14,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._runner import redact
+from ansible_collections.sluice.release.plugins.module_utils._redis import (
+    LookError,
+    ask_all,
+    client_of,
+    described,
+    moment_of,
+    names_of,
+    refusal,
+)
+from ansible_collections.sluice.release.plugins.module_utils._within import within
 from ansible_collections.sluice.release.plugins.module_utils.flow._score import gate, summary
 from ansible_collections.sluice.release.plugins.module_utils.flow._workers import Key, judge, search_pattern
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._kind import within
-from ansible_collections.sluice.release.plugins.module_utils.gate.kinds._redis import MAX_KEYS, moment_of
 
 _SIZES = {"string": None, "set": "scard", "list": "llen", "zset": "zcard", "hash": "hlen"}
 
@@ -72,33 +79,17 @@ def look(url: str, checks: Sequence[Mapping[str, Any]], timeout: float) -> dict[
         return within(timeout, lambda: _look(url, checks, timeout))
     except TimeoutError as error:
         raise SluiceError("look at the workers", f"Redis gave no answer within {timeout:g} s") from error
-    except (redis.RedisError, OSError, ValueError) as error:
-        cause = redact(str(error), [url]).strip().rstrip(".") or type(error).__name__
-        raise SluiceError("look at the workers", f"Redis does not answer: {cause}") from error
+    except (redis.RedisError, OSError, ValueError, LookError) as error:
+        raise SluiceError("look at the workers", f"Redis does not answer: {described(error, url)}") from error
 
 
 def _look(url: str, checks: Sequence[Mapping[str, Any]], timeout: float) -> dict[str, list[Key]]:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    client: Any = redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-    )
-    with client:
+    with client_of(url, timeout) as client:
         return {check["name"]: _keys(client, check, time.monotonic() + timeout) for check in checks}
 
 
 def _keys(client: Any, check: Mapping[str, Any], deadline: float) -> list[Key]:
-    pattern = search_pattern(check)
-    names: set[bytes] = set()
-    for name in client.scan_iter(match=pattern, count=1000):
-        names.add(name)
-        if len(names) > MAX_KEYS:
-            raise ValueError(f"more than {MAX_KEYS} keys match {pattern}")
-        if time.monotonic() > deadline:
-            raise ValueError("looking through all keys takes too long")
-    ordered = sorted(names)
+    ordered = names_of(client, search_pattern(check), deadline)
     seconds, fraction = client.time()
     now = seconds + fraction / 1e6
     kinds = [kind.decode() for kind in _all(client, "type", ordered)]
@@ -125,11 +116,12 @@ def _size(client: Any, name: bytes, kind: str) -> int:
 
 
 def _all(client: Any, command: str, names: Sequence[bytes]) -> list[Any]:
-    """One command for all keys, in one round trip."""
-    with client.pipeline(transaction=False) as pipeline:
-        for name in names:
-            getattr(pipeline, command)(name)
-        return list(pipeline.execute())
+    """One command for all keys. Raises what the server says when it refuses one."""
+    answers = ask_all(client, command, names)
+    refused = refusal(answers)
+    if refused:
+        raise refused
+    return answers
 
 
 def _age(check: Mapping[str, Any], value: bytes | None, life: int, now: float) -> float | None:

@@ -68,13 +68,24 @@ def summary(gates: Sequence[Mapping[str, Any]], what: str, min_score: float) -> 
 
 def red_words(gates: Sequence[Mapping[str, Any]], what: str) -> str:
     """`2 of 5 flows are red: why; why`, and '' when none is."""
-    red = [one for one in gates if one["verdict"] == "red"]
-    if not red:
+    return _words(gates, what, "red")
+
+
+def refusal(gates: Sequence[Mapping[str, Any]], what: str, *, on_red: bool, on_pending: bool) -> str:
+    """Why a gate may not be passed, and '' when it may: for what is red, else for what is pending.
+
+    Pending at the end of a gate means that it was never decided, for want of data.
+    """
+    return (_words(gates, what, "red") if on_red else "") or (_words(gates, what, "pending") if on_pending else "")
+
+
+def _words(gates: Sequence[Mapping[str, Any]], what: str, verdict: str) -> str:
+    found = [one for one in gates if one["verdict"] == verdict]
+    if not found:
         return ""
     total = len(gates)
-    return f"{len(red)} of {total} {what}{'s' * (total != 1)} {'is' if len(red) == 1 else 'are'} red: " + "; ".join(
-        str(one["reason"]) for one in red
-    )
+    count = f"{len(found)} of {total} {what}{'s' * (total != 1)} {'is' if len(found) == 1 else 'are'} {verdict}"
+    return f"{count}: {'; '.join(str(one['reason']) for one in found)}"
 
 
 def join(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils._files import host_lock
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
 from ansible_collections.sluice.release.plugins.module_utils._runner import CommandRunner, Completed, tail
+from ansible_collections.sluice.release.plugins.module_utils.journal._fence import acting, still_ours
 from ansible_collections.sluice.release.plugins.module_utils.migrate._pending import compile_pattern, read_status
 from ansible_collections.sluice.release.plugins.module_utils.migrate._rows import compare_rows, count_rows
 from ansible_collections.sluice.release.plugins.module_utils.migrate._session import pg_options
@@ -54,6 +54,7 @@ class MigrateOptions:
     statement_timeout: Optional[float] = None
     blocked_max: float = 0.0
     count_rows_mb: float = 0.0
+    token: Optional[str] = None
 
 
 @dataclass
@@ -88,7 +89,8 @@ class Migrator:
         if self.check_mode:
             return act()
         # A module that a killed controller left behind may still be migrating.
-        with host_lock(self.options.state_dir, "migrate the database", timeout=min(30.0, self.options.budget)):
+        patience = min(30.0, self.options.budget)
+        with acting(self.options.state_dir, self.options.token, "migrate the database", timeout=patience):
             return act()
 
     def _apply(self) -> dict[str, Any]:
@@ -156,6 +158,7 @@ class Migrator:
         )
 
     def _act(self, argv: Sequence[str], before: Sequence[str], doing: str) -> None:
+        still_ours()
         self.progress.update(doing)
         try:
             with self._watch.watching(lambda met: self._show(doing, met)):

@@ -46,6 +46,7 @@ class Tally:
         return {
             "sent": len(done),
             "failed": sum(1 for _t, ok in done if not ok),
+            "failed_at_first": next((number for number, (_t, ok) in enumerate(done) if ok), 0),
             "longest_gap_ms": round(1000 * longest_gap(done, elapsed)),
             "slowest_ms": round(1000 * slowest, 1),
             "seconds": round(elapsed, 3),

@@ -25,11 +25,10 @@ def read_server(
     send: Fetch = fetch,
 ) -> Found:
     """The rules that a Prometheus server has loaded. Raises SluiceError when it does not tell them."""
-    answer = send(
-        f"{url.rstrip('/')}/api/v1/rules", headers=headers, timeout=timeout, validate_certs=validate_certs, follow=True
-    )
+    address = f"{url.rstrip('/')}/api/v1/rules"
+    answer = send(address, headers=headers, timeout=timeout, validate_certs=validate_certs, follow=True)
     try:
-        groups = _data(answer)["groups"]
+        groups = data_of(answer)["groups"]
         rules = [(group["name"], rule) for group in groups for rule in group["rules"]]
         alerting = [_rule(group, rule) for group, rule in rules if rule["type"] == "alerting"]
     except (KeyError, TypeError, ValueError) as error:
@@ -39,8 +38,8 @@ def read_server(
     return Found(alerting, len(rules) - len(alerting))
 
 
-def _data(answer: Response) -> Any:
-    """What the API returns. Raises ValueError with the server's own words when it refuses."""
+def data_of(answer: Response) -> Any:
+    """What the API of Prometheus returns. Raises ValueError, with the server's own words when it refuses."""
     if answer.error:
         raise ValueError(answer.error)
     try:
@@ -50,7 +49,7 @@ def _data(answer: Response) -> Any:
     if isinstance(document, dict) and document.get("status") == "success":
         return document["data"]
     said = document.get("error") if isinstance(document, dict) else None
-    raise ValueError(f"it answered {answer.status}" + (f" ({said})" if said else " without rules"))
+    raise ValueError(f"it answered {answer.status}" + (f" ({said})" if said else ", and not as Prometheus does"))
 
 
 def _rule(group: str, rule: Mapping[str, Any]) -> Rule:
