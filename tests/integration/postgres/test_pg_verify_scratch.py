@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,17 +110,27 @@ def test_what_a_killed_verification_left_is_gone_with_the_next(shop: Shop, place
     embedded = {"scratch": "embedded", "scratch_path": str(place), **USER}
     process = multiprocessing.get_context("fork").Process(target=shop.verify, kwargs=embedded)
     process.start()
-    deadline = time.monotonic() + 30
-    while not (pids := list(place.glob("*/data/postmaster.pid"))) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    server = int(re.split(r"\s", pids[0].read_text())[0])
+    server = _wait(lambda: next((found for path in place.glob("*/data/postmaster.pid") if (found := _pid(path))), None))
+    assert server is not None, "the server started"
     process.kill()
     process.join()
-    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{server}").exists()
+    assert _wait(lambda: not Path(f"/proc/{server}").exists()), "a server whose verification is gone ends by itself"
     assert len(list(place.iterdir())) == 1
     # Processes of the server that outlive it for a moment still hold what it has left.
-    while shop.verify(**embedded)["verified"] is True and list(place.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert list(place.iterdir()) == []
+    assert _wait(lambda: shop.verify(**embedded).get("verified") is True and not list(place.iterdir()))
+
+
+def _pid(path: Path) -> int | None:
+    """The server's process, or None while the file is being written."""
+    with contextlib.suppress(FileNotFoundError):
+        first = re.match(r"(\d+)\s", path.read_text())
+        return int(first[1]) if first else None
+    return None
+
+
+def _wait(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What ``condition`` says, as soon as it is true, or when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (said := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return said
