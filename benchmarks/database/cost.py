@@ -11,81 +11,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.database.sample import JOBS, dump, fill, restore
 from benchmarks.database.server import BIN, Server, run_module, running
 
-JOBS = 2
 FORMS = {"custom": 1, "directory": JOBS}
 
 # Heads of the tables: a tool, the module that has it at its heart, and how they compare.
 TOOLS = ("`pg_dump`", "`pg_backup`", "ratio", "`pg_restore`", "`pg_verify`", "ratio")
-
-# Rows like those of an application, about 500 bytes each, in tables that can be dumped and restored side by side.
-TABLES = 8
-TABLE = """
-CREATE TABLE part_{number} (
-    id bigint PRIMARY KEY, user_id int, created timestamptz, total numeric(12, 2), status text, body jsonb, note text
-)
-"""
-ROWS = """
-INSERT INTO part_{number}
-SELECT i, i % 50000, '2026-01-01'::timestamptz + i * interval '1 second', i / 7.0, (ARRAY['open', 'paid'])[1 + i % 2],
-       jsonb_build_object('item', md5(i::text), 'by', md5((i + {number})::text), 'count', i % 9),
-       md5((i * 3)::text) || ' a note as people write them ' || md5((i * 7)::text)
-FROM generate_series({first}, {last}) i
-"""
-INDEX = "CREATE INDEX ON part_{number} (user_id)"
-BATCH = 20000
 
 
 def measure(megabytes: int, rounds: int) -> dict[str, Any]:
     """Measure by turns what PostgreSQL's tools take alone and what the modules take, on one size of database."""
     with running() as server:
         server.query("CREATE DATABASE source")
-        size = _fill(server, megabytes)
+        size = fill(server, megabytes)
         found: dict[str, Any] = {"megabytes": round(size / 2**20), "rounds": rounds}
         for form, jobs in FORMS.items():
             found[form] = _measure_form(server, form, jobs, rounds)
     return found
 
 
-def _fill(server: Server, megabytes: int) -> int:
-    """Fill the database up to a size; return the size in bytes."""
-    for number in range(TABLES):
-        server.query(TABLE.format(number=number), "source")
-    first, size = 1, 0
-    while size < megabytes * 2**20 * 0.95:
-        for number in range(TABLES):
-            rows = BATCH if megabytes >= 500 else BATCH // 10
-            server.query(ROWS.format(number=number, first=first, last=first + rows - 1), "source")
-        first += rows
-        [(size,)] = server.query("SELECT pg_database_size('source')")
-    for number in range(TABLES):
-        server.query(INDEX.format(number=number), "source")
-    server.query("VACUUM ANALYZE", "source")
-    server.query("CHECKPOINT", "source")
-    [(size,)] = server.query("SELECT pg_database_size('source')")
-    return int(size)
-
-
 def _measure_form(server: Server, form: str, jobs: int, rounds: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"dump": [], "backup": [], "restore": [], "verify": []}
     peaks: dict[str, list[int]] = {"backup": [], "verify": []}
     backups = server.home / "backups"
-    dump = server.home / f"dump.{form}"
+    file = server.home / f"dump.{form}"
     usual = {"path": str(backups), "bin_path": str(BIN)}
     for number in range(rounds):
-        seconds["dump"].append(_dump(server, form, jobs, str(dump)))
+        seconds["dump"].append(dump(server, form, jobs, str(file)))
         source = {"database_url": server.text_url("source"), "format": form, "jobs": jobs, "free_mb_min": 1}
         took, peak, _result = run_module("pg_backup", {**usual, **source, "backup_id": f"b{number}"})
         seconds["backup"].append(took)
         peaks["backup"].append(peak)
-        seconds["restore"].append(_restore(server, str(dump)))
+        seconds["restore"].append(restore(server, str(file)))
         scratch = {"database_url": server.text_url("postgres"), "jobs": JOBS}
         took, peak, _result = run_module("pg_verify", {**usual, **scratch, "backup_id": f"b{number}"})
         seconds["verify"].append(took)
         peaks["verify"].append(peak)
         shutil.rmtree(backups)
-        _remove(dump)
+        _remove(file)
         server.query("CHECKPOINT")
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     return {
@@ -95,21 +59,6 @@ def _measure_form(server: Server, form: str, jobs: int, rounds: int) -> dict[str
         "verify_ratio": round(middle["verify"] / middle["restore"], 2),
         "peak_mib": {name: round(max(values) / 1024, 1) for name, values in peaks.items()},
     }
-
-
-def _dump(server: Server, form: str, jobs: int, path: str) -> float:
-    conninfo = server.in_database("source").conninfo("benchmark")
-    arguments = [f"--format={form}", f"--jobs={jobs}", "--compress=6", f"--file={path}", f"--dbname={conninfo}"]
-    return server.tool("pg_dump", *arguments)
-
-
-def _restore(server: Server, path: str) -> float:
-    server.query("CREATE DATABASE alone TEMPLATE template0")
-    conninfo = server.in_database("alone").conninfo("benchmark")
-    try:
-        return server.tool("pg_restore", "--exit-on-error", f"--jobs={JOBS}", f"--dbname={conninfo}", path)
-    finally:
-        server.query("DROP DATABASE alone WITH (FORCE)")
 
 
 def _remove(path: Path) -> None:

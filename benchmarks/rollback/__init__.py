@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollbacks of levels 1 and 2 by rollback.yml, on every driver and under load, beside what a user would type."""
+"""Rollbacks of every level by rollback.yml, on every driver, beside what a user would type; 1 and 2 under load."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import Any
 
 from sluice_lab.load import Tally, load
 
+from benchmarks.database.server import running
+from benchmarks.rollback import database
 from benchmarks.rollback.ground import Driver, Ground, drivers
 from benchmarks.switching.site import GRACEFUL, VERSIONS
 
@@ -86,7 +88,7 @@ def measure_driver(driver: Driver, rounds: int) -> dict[str, Any]:
     with driver.open() as ground:
         ground.play("deploy.yml", release_version=first)
         _version, before = told(ground.url)
-        environment = json.loads((ground.root / "hosts.json").read_text())["sluice"]["hosts"]["app1"]["sluice_env"]
+        environment = ground.profile["sluice_env"]
         for number in range(rounds):
             for level in AIMS:
                 if level == "1":
@@ -107,11 +109,19 @@ def measure_driver(driver: Driver, rounds: int) -> dict[str, Any]:
     return {**found, "plain": driver.plain, "plain_seconds": by_hand(driver, rounds)}
 
 
-def measure(rounds: int, known: Mapping[str, Any], only: str = "") -> dict[str, Any]:
+def measure(rounds: int, known: Mapping[str, Any], only: str = "", megabytes: int = 1000) -> dict[str, Any]:
     """Measure the drivers whose names match; of the others, what an earlier run has found is kept."""
-    chosen = {driver.name: driver for driver in drivers()}
-    fresh = {name: measure_driver(one, rounds) for name, one in chosen.items() if re.search(only, name)}
-    return {**{name: known[name] for name in chosen if name in known}, **fresh}
+    found = dict(known)
+    with running() as server:
+        bare = database.prepare(server, megabytes)
+        for driver in drivers():
+            if not re.search(only, driver.name):
+                continue
+            row = measure_driver(driver, rounds)
+            with driver.open() as ground:
+                row["3"] = {"seconds": database.roll_back(ground, server, driver.name), **bare}
+            found[driver.name] = row
+    return found
 
 
 def render(found: Mapping[str, Any]) -> list[str]:
@@ -124,10 +134,12 @@ def render(found: Mapping[str, Any]) -> list[str]:
         f"{RATE} requests a second; lost is a request without an answer, or with one that is no 2xx.",
         "Level 1 puts the last configuration back, level 2 the last code; the aims are",
         f"{AIMS['1']:g} and {AIMS['2']:g} s. The plain way is one command and a loop that asks for the version;",
-        "it proves nothing else, and records nothing.",
+        "it proves nothing else, and records nothing. Level 3 restores and proves the backup of a database beside the",
+        f"live one first; the aim is {database.FACTOR:g} times what `pg_restore` of the same database takes, plus",
+        f"{database.REST:g} s. Once each.",
         "",
-        "| driver | level 1, s | lost | level 2, s | lost | plain, level 2 | s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| driver | level 1, s | lost | level 2, s | lost | plain, level 2 | s | level 3, s | aim | `pg_restore` |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in found.items():
         cells = [name]
@@ -135,5 +147,8 @@ def render(found: Mapping[str, Any]) -> list[str]:
             seconds, lost = row[level]["seconds"], sum(row[level]["errors"].values())
             cells += [f"{statistics.median(seconds):g}, {max(seconds):g}", f"**{lost}** of {row[level]['sent']}"]
         cells += [row["plain"], f"{statistics.median(row['plain_seconds']):g}"]
+        last = row["3"]
+        aim = database.FACTOR * last["pg_restore"] + database.REST
+        cells += [f"{last['seconds']:g}", f"{aim:.1f}", f"{last['pg_restore']:g} s for {last['megabytes']} MiB"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

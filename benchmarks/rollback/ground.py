@@ -32,6 +32,17 @@ class Ground:
     root: Path
     url: str
 
+    @property
+    def profile(self) -> dict[str, Any]:
+        """The variables of the host."""
+        found: dict[str, Any] = json.loads((self.root / "hosts.json").read_text())["sluice"]["hosts"]["app1"]
+        return found
+
+    def extend(self, **variables: Any) -> None:
+        """Change the host's variables."""
+        inventory = {"sluice": {"hosts": {"app1": {**self.profile, **variables}}}}
+        (self.root / "hosts.json").write_text(json.dumps(inventory, indent=1))
+
     def play(self, playbook: str, **variables: Any) -> float:
         """Run a playbook as a person does, which must succeed; return seconds of the wall."""
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory", str(self.root / "hosts.json")]
@@ -90,9 +101,10 @@ def prepare(root: Path, url: str, ready: str, **profile: Any) -> Ground:
         "watch_windows": [],
         **profile,
     }
-    inventory = {"sluice": {"hosts": {"app1": variables}}}
-    (root / "hosts.json").write_text(json.dumps(inventory, indent=1))
-    return Ground(root, url)
+    (root / "hosts.json").write_text(json.dumps({"sluice": {"hosts": {"app1": {}}}}))
+    ground = Ground(root, url)
+    ground.extend(**variables)
+    return ground
 
 
 @contextlib.contextmanager

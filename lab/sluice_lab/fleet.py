@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A fleet of hosts: containers with systemd that Ansible reaches by SSH, each with an application behind nginx.
 
-Needs Docker and the image of the Molecule hosts (molecule/utils/images/build). A test can hold a host in any stage of
+Needs Docker; makes the image of the Molecule hosts where it is missing. A test can hold a host in any stage of
 a release and kill it there: see `hold`.
 """
 
@@ -27,6 +27,7 @@ from sluice_lab.errors import LabError
 LAB = Path(__file__).resolve().parents[1]
 PROJECT = LAB.parent
 APPLICATION = PROJECT / "tests" / "fixtures" / "container_app" / "server.js"
+BASE = PROJECT / "molecule" / "utils" / "images" / "build"
 IMAGE = "sluice/fleet:bookworm"
 LABEL = "sluice.fleet"
 VERSIONS = ("1.0.0", "1.1.0")
@@ -225,6 +226,9 @@ class Fleet:
         return [host.version() for host in self.hosts]
 
     def _build(self) -> None:
+        made = subprocess.run([BASE], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise LabError("make the image of the hosts", (made.stderr or made.stdout).strip()[-500:])
         context = self.directory / "image"
         shutil.copytree(LAB / "fleet", context)
         for version in VERSIONS:
