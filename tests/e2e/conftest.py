@@ -15,19 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import needs
 import pytest
-from sluice_lab import services
-from sluice_lab.lab import Lab
-from world import ROOT, World
-
-
-def npm_cache() -> Path:
-    """One cache for all labs of this checkout, so that each package is fetched once."""
-    shared = ROOT / ".lab" / "npm-cache"
-    cache = shared if shared.is_dir() else ROOT / "build" / "npm-cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
+from world import World, running
 
 
 @contextlib.contextmanager
@@ -46,17 +35,5 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """The lab, running, and a fresh copy of the project whose `.lab` it is."""
-    with place() as directory:
-        project, state = directory / "project", directory / "lab"
-        needs.copy_checkout(project)
-        (project / ".lab").symlink_to(state)
-        for private in ("home", "tmp"):
-            (directory / private).mkdir(mode=0o700, exist_ok=True)
-        lab = Lab(project=project, state=state)
-        lab.state.mkdir(mode=0o711, exist_ok=True)
-        if not os.path.lexists(state / "npm-cache"):
-            (state / "npm-cache").symlink_to(npm_cache())
-        try:
-            yield World(directory, services.up(lab))
-        finally:
-            services.down(lab)
+    with place() as directory, running(directory) as found:
+        yield found

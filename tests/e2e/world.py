@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import needs
 import psycopg2
 import yaml
+from sluice_lab import services
 from sluice_lab.lab import Facts, Lab
 from sluice_lab.pm2 import Pm2
 from sluice_lab.processes import command_line
@@ -302,3 +304,29 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120.0, pause: float
             return False
         time.sleep(pause)
     return True
+
+
+def npm_cache() -> Path:
+    """One cache for all labs of this checkout, so that each package is fetched once."""
+    shared = ROOT / ".lab" / "npm-cache"
+    cache = shared if shared.is_dir() else ROOT / "build" / "npm-cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[World]:
+    """Run a lab in a directory, beside a fresh copy of the project whose `.lab` it is."""
+    project, state = directory / "project", directory / "lab"
+    needs.copy_checkout(project)
+    (project / ".lab").symlink_to(state)
+    for private in ("home", "tmp"):
+        (directory / private).mkdir(mode=0o700, exist_ok=True)
+    lab = Lab(project=project, state=state)
+    lab.state.mkdir(mode=0o711, exist_ok=True)
+    if not os.path.lexists(state / "npm-cache"):
+        (state / "npm-cache").symlink_to(npm_cache())
+    try:
+        yield World(directory, services.up(lab))
+    finally:
+        services.down(lab)

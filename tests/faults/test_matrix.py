@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever goes wrong at whatever moment: afterwards one healthy version serves, the journal agrees with what is there,
+no data is lost, and the next deploy works.
+
+SLUICE_FAULTS=all plays every cell of the table; otherwise episodes are drawn from it, each fault once before any twice.
+SLUICE_EPISODES is how many (default 200; `make test` takes fewer), SLUICE_SEED repeats an earlier draw.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+
+import needs
+import pytest
+from episodes import Site, play
+from matrix import ELSEWHERE, FAULTS, Cell, cells
+
+EPISODES = int(os.environ.get("SLUICE_EPISODES", "200"))
+SEED = int(os.environ.get("SLUICE_SEED", "0")) or secrets.randbelow(10**9)
+WHOLE = os.environ.get("SLUICE_FAULTS") == "all"
+
+
+def draw(count: int) -> list[tuple[Cell, str]]:
+    """Draw cells, in rounds of one for each fault, and what a person would run after a kill."""
+    chance = random.Random(SEED)
+    table = cells()
+    found: list[tuple[Cell, str]] = []
+    while len(found) < count:
+        for fault in chance.sample(sorted(FAULTS), len(FAULTS)):
+            cell = chance.choice([one for one in table if one.fault == fault])
+            found.append((cell, chance.choice(["recover", "deploy"])))
+    return found[:count]
+
+
+EVERY = [(cell, "recover") for cell in cells()]
+
+
+@pytest.mark.parametrize(("cell", "recovery"), EVERY if WHOLE else draw(EPISODES), ids=str)
+def test_afterwards_all_is_well(site: Site, cell: Cell, recovery: str) -> None:
+    print(f"SLUICE_SEED={SEED}")
+    site.settle()
+    print(play(site, cell, recovery))
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_needs_another_lab_is_tried_there(what: str) -> None:
+    file, name = ELSEWHERE[what].split("::")
+    assert f"def {name}(" in (needs.ROOT / file).read_text()
