@@ -98,7 +98,8 @@ class ActionModule(ActionBase):
 
     def _through_mitogen(self) -> bool:
         """Whether mitogen carries the connection: its background jobs have no file to watch, so nothing is shown."""
-        return type(self._connection).__module__.startswith("ansible_mitogen")
+        # Its plugins for each kind of connection are loaded under Ansible's own name; what they are made from is not.
+        return any(base.__module__.startswith("ansible_mitogen") for base in type(self._connection).__mro__)
 
     def _reports_progress(self) -> bool:
         """Whether the module's documentation has the option ``progress``, written out or by its fragment."""
