@@ -1,10 +1,10 @@
 # The tests. `make test` sets up what it needs: .venv, the built collection, a Docker engine.
 PYTHON ?= python3.11
 
-.PHONY: test venv lint sanity unit integration modes molecule e2e fleet
+.PHONY: test venv lint sanity unit integration modes molecule e2e faults fleet
 test:
 	@$(PYTHON) tests/run
-venv lint sanity unit integration modes molecule e2e fleet:
+venv lint sanity unit integration modes molecule e2e faults fleet:
 	@$(PYTHON) tests/run $@
 
 # The embedded lab in .lab: PostgreSQL, Valkey, Node.js and PM2, without root, packages of the system or containers.

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.database.sample import dump, fill, restore
 from benchmarks.database.server import BIN, Server
-from benchmarks.rollback.ground import Ground
+from benchmarks.rollback.ground import Ground, Took
 from benchmarks.switching.site import VERSIONS
 
 # By the requirements of the project: so many times the bare restore, and so many seconds for the rest.
@@ -29,7 +29,7 @@ def prepare(server: Server, megabytes: int) -> dict[str, Any]:
         file.unlink()
 
 
-def roll_back(ground: Ground, server: Server, name: str) -> float:
+def roll_back(ground: Ground, server: Server, name: str) -> Took:
     """Release the first version and, with a backup, the second; return what the way back with the database takes."""
     ground.extend(
         backup_enabled=True,
@@ -40,9 +40,9 @@ def roll_back(ground: Ground, server: Server, name: str) -> float:
     for version in VERSIONS:
         ground.play("deploy.yml", release_version=version)
     server.query("CREATE TABLE written_since ()", "source")
-    seconds = ground.play("rollback.yml", rollback_level=3)
+    took = ground.play("rollback.yml", rollback_level=3)
     if server.query("SELECT to_regclass('written_since')", "source") != [(None,)]:
         raise SystemExit("Cannot measure: the database is not the one of the backup.")
     server.query("CHECKPOINT")
-    print(f"{name}, level 3: {seconds:.1f} s", file=sys.stderr, flush=True)
-    return round(seconds, 1)
+    print(f"{name}, level 3: {took.switched} s, ended after {took.ended} s", file=sys.stderr, flush=True)
+    return took

@@ -21,8 +21,18 @@ from sluice_lab import front
 from sluice_lab.fleet import lay_source
 from sluice_lab.lab import free_ports
 
+from ansible_collections.sluice.release.plugins.module_utils.journal import _store
+from ansible_collections.sluice.release.plugins.module_utils.report._build import parse_time
 from benchmarks.switching import containers, kubernetes, pm2
 from benchmarks.switching.site import GRACEFUL, PROJECT, VERSIONS, Site, directory
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of the wall from the start of a playbook: until the journal had the switch as proven, and to its end."""
+
+    switched: float
+    ended: float
 
 
 @dataclass(frozen=True)
@@ -43,10 +53,10 @@ class Ground:
         inventory = {"sluice": {"hosts": {"app1": {**self.profile, **variables}}}}
         (self.root / "hosts.json").write_text(json.dumps(inventory, indent=1))
 
-    def play(self, playbook: str, **variables: Any) -> float:
-        """Run a playbook as a person does, which must succeed; return seconds of the wall."""
+    def play(self, playbook: str, **variables: Any) -> Took:
+        """Run a playbook as a person does, which must succeed."""
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory", str(self.root / "hosts.json")]
-        began = time.monotonic()
+        began = time.time()
         done = subprocess.run(
             [*command, playbook, "--extra-vars", json.dumps(variables)],
             cwd=PROJECT,
@@ -55,10 +65,12 @@ class Ground:
             text=True,
             check=False,
         )
-        seconds = time.monotonic() - began
+        ended = time.time()
         if done.returncode:
             raise SystemExit(f"Cannot measure: {playbook} failed.\n{(done.stdout + done.stderr)[-3000:]}")
-        return seconds
+        entries = _store.read(str(self.root / "state"))
+        (*_, switch) = (entry for entry in entries if (entry["event"], entry.get("stage")) == ("left", "switch"))
+        return Took(round(parse_time(switch["time"]).timestamp() - began, 1), round(ended - began, 1))
 
 
 def prepare(root: Path, url: str, ready: str, **profile: Any) -> Ground:

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from faults import fault
 from matrix import Cell
-from world import LIMIT, QUICK, Run, World, wait_for
+from sluice_lab.processes import command_line
+from world import LIMIT, QUICK, Run, World, pids, wait_for
 
 VERSIONS = ("1.0.0", "1.1.0")
 
@@ -39,9 +42,10 @@ class Site:
     def settle(self) -> None:
         """Begin: every version was deployed, so that no backup is older than a migration."""
         if not self.saved:
-            for version in (*VERSIONS, *VERSIONS):
+            for version in (*VERSIONS, VERSIONS[0]):
                 self.deploy(version)
             self.saved.append(self.write())
+            self.deploy(VERSIONS[1])
 
     @property
     def other(self) -> str:
@@ -74,11 +78,16 @@ class Outcome:
     output: str
 
 
-def play(site: Site, cell: Cell, recovery: str = "recover") -> str:
-    """Play an episode; say how it went. `recovery` is what a person runs who finds a run that was killed."""
+def play(site: Site, cell: Cell, recovery: str = "recover", delay: float = 0.0) -> str:
+    """Play an episode; say how it went.
+
+    `recovery` is what a person runs who finds a run that was killed, `delay` the seconds from the cell's moment until
+    the fault strikes.
+    """
     world, before = site.world, site.world.serving()
+    bad = set(world.state()["bad"])
     fresh = site.write()
-    outcome = strike(world, cell, site.other)
+    outcome = strike(world, cell, site.other, delay)
     assert not (cell.harmless and outcome.status), f"{cell} must not fail an operation\n{outcome.output}"
 
     left = world.state()["open"] is not None or world.lock() is not None
@@ -86,6 +95,9 @@ def play(site: Site, cell: Cell, recovery: str = "recover") -> str:
         run = recover(world, recovery, site.other)
         assert run.status == 0, run.output
     assert_agreement(site, outcome)
+    if cell.ends_the_run:
+        assert_nothing_is_left(world)
+        assert cell.operation != "deploy" or set(world.state()["bad"]) <= bad, "an interrupted release is not a bad one"
     assert_rows(site, cell, outcome, fresh)
     after = world.serving()
     # The next deploy works, and its backup has all rows that there are.
@@ -95,7 +107,7 @@ def play(site: Site, cell: Cell, recovery: str = "recover") -> str:
     return f"{cell}: {ended}{f', then {recovery}' if left else ''}; {before} served before, {after} after"
 
 
-def strike(world: World, cell: Cell, version: str) -> Outcome:
+def strike(world: World, cell: Cell, version: str, delay: float) -> Outcome:
     """Run the operation, let the fault happen at its moment, and mend it when the run has ended."""
     what = fault(cell.fault, world)
     name, variables = PLAYS[cell.operation]
@@ -113,6 +125,7 @@ def strike(world: World, cell: Cell, version: str) -> Outcome:
                 if cell.when != "before":
                     wait_for(lambda: process.poll() is not None or has(world, known, cell), LIMIT, 0.05)
                     assert has(world, known, cell), f"{cell}: the moment did not come\n{log.read_text()}"
+                    wait_for(lambda: process.poll() is not None, delay, 0.05)
                     what.strike(process)
                     struck = True
                 status = process.wait(LIMIT)
@@ -152,6 +165,26 @@ def assert_agreement(site: Site, outcome: Outcome) -> None:
     world.assert_serves(str(world.serving()))
     serving = {path.name.split("-")[0] for path in [(world.root / "current").readlink()]}
     assert serving == {world.serving()}, outcome.output
+
+
+def assert_nothing_is_left(world: World) -> None:
+    """No half-made artifact or configuration, and no module or prober of the run that was killed."""
+    artifacts = [path for path in (world.root / "releases").iterdir() if not (path / ".sluice-artifact.json").is_file()]
+    configs = [path for path in (world.root / "config").glob("[0-9]*") if not (path / "env.json").is_file()]
+    assert [*artifacts, *configs] == []
+    assert wait_for(lambda: not orphans(world), 60), orphans(world)
+
+
+def orphans(world: World) -> list[str]:
+    """Modules and probers that still act on this lab: Python processes with its home."""
+    found = []
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            program = Path(f"/proc/{pid}/exe").readlink().name
+            settings = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if program.startswith("python") and f"HOME={world.home}".encode() in settings:
+                found.append(f"{pid} {command_line(pid)}")
+    return found
 
 
 def assert_rows(site: Site, cell: Cell, outcome: Outcome, fresh: str) -> None:

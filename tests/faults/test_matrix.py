@@ -24,26 +24,27 @@ SEED = int(os.environ.get("SLUICE_SEED", "0")) or secrets.randbelow(10**9)
 WHOLE = os.environ.get("SLUICE_FAULTS") == "all"
 
 
-def draw(count: int) -> list[tuple[Cell, str]]:
-    """Draw cells, in rounds of one for each fault, and what a person would run after a kill."""
+def draw(count: int) -> list[tuple[Cell, str, float]]:
+    """Draw cells, in rounds of one for each fault, what a person would run after a kill, and seconds of delay."""
     chance = random.Random(SEED)
     table = cells()
-    found: list[tuple[Cell, str]] = []
+    found: list[tuple[Cell, str, float]] = []
     while len(found) < count:
         for fault in chance.sample(sorted(FAULTS), len(FAULTS)):
             cell = chance.choice([one for one in table if one.fault == fault])
-            found.append((cell, chance.choice(["recover", "deploy"])))
+            delay = 0.0 if cell.when == "before" else round(chance.uniform(0.0, 2.0), 1)
+            found.append((cell, chance.choice(["recover", "deploy"]), delay))
     return found[:count]
 
 
-EVERY = [(cell, "recover") for cell in cells()]
+EVERY = [(cell, "recover", 0.0) for cell in cells()]
 
 
-@pytest.mark.parametrize(("cell", "recovery"), EVERY if WHOLE else draw(EPISODES), ids=str)
-def test_afterwards_all_is_well(site: Site, cell: Cell, recovery: str) -> None:
+@pytest.mark.parametrize(("cell", "recovery", "delay"), EVERY if WHOLE else draw(EPISODES), ids=str)
+def test_afterwards_all_is_well(site: Site, cell: Cell, recovery: str, delay: float) -> None:
     print(f"SLUICE_SEED={SEED}")
     site.settle()
-    print(play(site, cell, recovery))
+    print(play(site, cell, recovery, delay))
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)

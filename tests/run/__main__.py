@@ -104,9 +104,13 @@ def fleet() -> list[Step]:
 
 
 def e2e() -> list[Step]:
-    # Enough kills for every run of the tests; SLUICE_KILLS=20 make e2e is the whole of it.
-    os.environ.setdefault("SLUICE_KILLS", "3")
     return [pytest("e2e", "tests/e2e", timeout=3600.0)]
+
+
+def faults() -> list[Step]:
+    # Each fault once in every run of the tests; SLUICE_EPISODES=200 make faults is a long one.
+    os.environ.setdefault("SLUICE_EPISODES", "8")
+    return [pytest("faults", "tests/faults", timeout=3600.0)]
 
 
 # The longest first, so that those that run side by side end together.
@@ -114,6 +118,7 @@ PARTS: dict[str, Callable[[], list[Step]]] = {
     "molecule": molecule,
     "e2e": e2e,
     "integration": integration,
+    "faults": faults,
     "fleet": fleet,
     "lint": lint,
     "sanity": sanity,
