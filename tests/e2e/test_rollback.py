@@ -88,8 +88,15 @@ def test_level_1_puts_the_configuration_back(upgraded: World) -> None:
     assert upgraded.lock() is None
 
 
-def test_level_2_puts_the_code_back(upgraded: World) -> None:
-    run = upgraded.play("rollback", variables={"rollback_level": 2})
+def test_level_2_puts_the_code_back_from_another_controller_and_without_what_builds(upgraded: World) -> None:
+    away = upgraded.lab.releases.with_name("releases.away")
+    upgraded.lab.releases.rename(away)
+    # Where nothing answers: neither packages nor anything else comes from there.
+    nowhere = {"npm_config_registry": "http://127.0.0.1:9", "npm_config_cache": str(upgraded.directory / "tmp" / "npm")}
+    try:
+        run = upgraded.second().play("rollback", variables={"rollback_level": 2}, **nowhere)
+    finally:
+        away.rename(upgraded.lab.releases)
     assert run.status == 0, run.output
     upgraded.assert_serves("1.0.0")
     report = upgraded.report()

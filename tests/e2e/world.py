@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -68,10 +68,12 @@ class World:
 
     directory: Path
     facts: Facts
+    seat: str = ""
+    """Which controller this is; all of them act on the same lab."""
 
     @property
     def project(self) -> Path:
-        return self.directory / "project"
+        return self.directory / f"project{self.seat}"
 
     @property
     def lab(self) -> Lab:
@@ -87,7 +89,16 @@ class World:
 
     @property
     def home(self) -> Path:
-        return self.directory / "home"
+        return self.directory / f"home{self.seat}"
+
+    def second(self) -> World:
+        """Another controller: a checkout and a home of its own, which have seen nothing of what was released."""
+        other = replace(self, seat="-2")
+        if not other.project.exists():
+            needs.copy_checkout(other.project)
+            (other.project / ".lab").symlink_to(self.directory / "lab")
+            other.home.mkdir(mode=0o700)
+        return other
 
     @property
     def base_url(self) -> str:
