@@ -13,6 +13,9 @@ from pathlib import Path
 
 import needs
 import pytest
+
+pytest.register_assert_rewrite("world", "episodes")
+
 from episodes import Site
 from world import running
 

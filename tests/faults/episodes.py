@@ -90,7 +90,12 @@ def play(site: Site, cell: Cell, recovery: str = "recover", delay: float = 0.0) 
     outcome = strike(world, cell, site.other, delay)
     assert not (cell.harmless and outcome.status), f"{cell} must not fail an operation\n{outcome.output}"
 
-    left = world.state()["open"] is not None or world.lock() is not None
+    state = world.state()
+    left = state["open"] is not None or world.lock() is not None
+    if not left and state["current"] is None:
+        # What was away was needed to prove either version: the run says so, and what to do when it is back.
+        assert "Run rollback.yml" in " ".join(outcome.output.split()), outcome.output
+        left, recovery = True, "rollback"
     if left:
         run = recover(world, recovery, site.other)
         assert run.status == 0, run.output
@@ -151,8 +156,10 @@ def has(world: World, known: int, cell: Cell) -> bool:
 
 
 def recover(world: World, recovery: str, version: str) -> Run:
-    """What a person runs who finds that a run has not ended."""
-    return world.deploy(version) if recovery == "deploy" else world.play(recovery)
+    """What a person runs who finds that a run has not ended, or that nothing is known to serve."""
+    if recovery == "deploy":
+        return world.deploy(version)
+    return world.play(recovery, variables={"rollback_level": 2} if recovery == "rollback" else {})
 
 
 def assert_agreement(site: Site, outcome: Outcome) -> None:
@@ -162,6 +169,7 @@ def assert_agreement(site: Site, outcome: Outcome) -> None:
     assert (state["open"], world.lock()) == (None, None), outcome.output
     # Connections that a server has lost are made anew within a second or two.
     assert wait_for(lambda: world.ask(3).troubles == (), 30), (world.ask(3), outcome.output)
+    assert world.ask().versions == {world.serving()}, outcome.output
     world.assert_serves(str(world.serving()))
     serving = {path.name.split("-")[0] for path in [(world.root / "current").readlink()]}
     assert serving == {world.serving()}, outcome.output
