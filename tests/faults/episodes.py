@@ -94,7 +94,7 @@ def play(site: Site, cell: Cell, recovery: str = "recover", delay: float = 0.0) 
     left = state["open"] is not None or world.lock() is not None
     if not left and state["current"] is None:
         # What was away was needed to prove either version: the run says so, and what to do when it is back.
-        assert "Run rollback.yml" in " ".join(outcome.output.split()), outcome.output
+        assert "Mend that, then run rollback.yml" in " ".join(outcome.output.split()), outcome.output
         left, recovery = True, "rollback"
     if left:
         run = recover(world, recovery, site.other)

@@ -238,7 +238,8 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
     not_back = {who: host for who, host in moved.items() if not (host.back or {}).get("verified")}
     if not_back:
         said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())
-        remedy = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')}). Run rollback.yml"
+        left = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')})"
+        remedy = f"{left}. Mend that, then run rollback.yml"
         return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), (own.back or {}).get("restored"))
     versions = ", ".join(sorted({str((host.back or {}).get("to") or "nothing, as before") for host in moved.values()}))
     if any((host.back or {}).get("returns") for host in moved.values()):
