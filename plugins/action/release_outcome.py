@@ -10,27 +10,44 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import close, decide
-from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction, fleet
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host, close, decide, is_held, weigh
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import TRIGGER
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances, Decision
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import automatic, read_triggers
+from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction, asked_command, fleet
 
 
 class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
         "point": {"type": "str", "required": True, "choices": ["recover", "decide", "close"]},
-        "action": {"type": "str", "choices": ["none", "finish", "take_back", "abandon", "leave"]},
+        "action": {"type": "str", "choices": ["none", "finish", "take_back", "hold", "abandon", "leave"]},
+        "triggers": {"type": "list", "elements": "dict", "default": []},
+        "automatic": {"type": "str", "default": "true"},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts, name = fleet(task_vars), task_vars["inventory_hostname"]
+        circumstances = Circumstances(automatic(args["automatic"]))
+        weighed = weigh(hosts, read_triggers(args["triggers"]), circumstances) if args["point"] != "recover" else None
+        command = asked_command(weighed.level, weighed.trigger, task_vars) if weighed else ""
         if args["point"] == "close":
-            ending = close(args["action"], name, hosts)
-            # The journal keeps the verdict with the end, and what runs again where that is known.
+            ending = close(args["action"], name, hosts, weighed, command)
+            # The journal keeps the verdict with the end, and what runs again, or still, where that is known.
             kept = {"verdict": ending.verdict, **({"restored": ending.restored} if ending.restored else {})}
-            return {**asdict(ending), "data": kept}
-        verdicts = decide(args["point"], hosts)
+            return {**asdict(ending), "data": kept, "notes": _notes(hosts[name], weighed, command)}
+        verdicts = decide(args["point"], hosts, weighed)
         return {
             "action": verdicts[name].action,
             "reason": verdicts[name].reason,
             "release": (hosts[name].open or {}).get("release"),
             "hosts": {host: verdict.action for host, verdict in verdicts.items()},
         }
+
+
+def _notes(host: Host, weighed: Decision | None, command: str) -> list[dict[str, Any]]:
+    """Return what the journal keeps of why the release was taken back, or was not."""
+    if weighed is None or host.open is None:
+        return []
+    asked = {"command": command} if is_held(weighed) else {}
+    data = {"release": host.open["release"], "source": "gate", **weighed.stored(), **asked}
+    return [{"name": TRIGGER, "data": data}]

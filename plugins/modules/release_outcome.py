@@ -25,6 +25,8 @@ options:
         verified on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
         had moved and abandoned where not. A run that has lost its lock leaves it to whoever has the lock now.
+      - Where nothing but red checks have failed a deploy, O(triggers) and O(automatic) say whether it is taken back or
+        held, which leaves it as it is until a person decides.
       - A rollback that has failed on one host goes back on all to what it was to leave, with which one version serves.
       - V(close) says how the record of the release ends, after O(action) was carried out.
     type: str
@@ -33,7 +35,16 @@ options:
   action:
     description: What was carried out on this host. Required with O(point=close).
     type: str
-    choices: [none, finish, take_back, abandon, leave]
+    choices: [none, finish, take_back, hold, abandon, leave]
+  triggers:
+    description: The triggers of the profile, C(rollback_triggers).
+    type: list
+    elements: dict
+    default: []
+  automatic:
+    description: What of the profile C(rollback_automatic) says, V(true), V(ask) or V(false).
+    type: str
+    default: 'true'
 """
 
 EXAMPLES = r"""
@@ -81,11 +92,16 @@ message:
   returned: when O(point) is V(close)
   type: str
 restored:
-  description: The target that runs again where the release was taken back.
+  description: The target that runs again where the release was taken back, or still, where it was held.
   returned: when O(point) is V(close)
   type: dict
 data:
   description: What the journal keeps with the end, the verdict and the target that was restored.
   returned: when O(point) is V(close)
   type: dict
+notes:
+  description: What the journal keeps of the trigger that fired, for C(notes) of M(sluice.release.release_journal).
+  returned: when O(point) is V(close)
+  type: list
+  elements: dict
 """
