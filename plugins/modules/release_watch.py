@@ -236,24 +236,27 @@ WINDOW = {
 }
 
 
+ARGUMENTS = {
+    **STATE_PATH,
+    "state": {"type": "str", "required": True, "choices": ["opened", "begun", "ticked", "decided"]},
+    "release": {"type": "str"},
+    "token": {"type": "str", "no_log": False},
+    "windows": {"type": "list", "elements": "dict", "options": WINDOW},
+    "due": {"type": "dict", "default": {}},
+    "at": {"type": "float"},
+    "measured": {"type": "dict", "default": {}},
+    "processes": {"type": "list", "elements": "dict"},
+    "action": {"type": "str", "choices": ["record", "ask", "rollback"]},
+    "reason": {"type": "str"},
+    "trigger": {"type": "str"},
+    "level": {"type": "str"},
+    "command": {"type": "str"},
+}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **STATE_PATH,
-            "state": {"type": "str", "required": True, "choices": ["opened", "begun", "ticked", "decided"]},
-            "release": {"type": "str"},
-            "token": {"type": "str", "no_log": False},
-            "windows": {"type": "list", "elements": "dict", "options": WINDOW},
-            "due": {"type": "dict", "default": {}},
-            "at": {"type": "float"},
-            "measured": {"type": "dict", "default": {}},
-            "processes": {"type": "list", "elements": "dict"},
-            "action": {"type": "str", "choices": ["record", "ask", "rollback"]},
-            "reason": {"type": "str"},
-            "trigger": {"type": "str"},
-            "level": {"type": "str"},
-            "command": {"type": "str"},
-        },
+        argument_spec=ARGUMENTS,
         required_if=[
             ("state", "opened", ["release", "windows"]),
             ("state", "ticked", ["release"]),
