@@ -18,8 +18,12 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import VERIFY
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import Wish, smallest_level
 from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import command
+
+# The stages that measure what has been switched to.
+GATE = "gate"
 
 
 class FleetAction(ActionBase):
@@ -77,7 +81,8 @@ def has_failed_by(cause: str, failure: Any) -> bool:
 def red_checks(failure: Any) -> tuple[tuple[str | None, str], ...] | None:
     """Return the checks that a gate has failed a host for, by name and in words; None when it was no gate."""
     gates = failure.get("gates") if isinstance(failure, Mapping) else None
-    if not gates:
+    # Steps of a canary are measured as well, and cannot stay half-way.
+    if not gates or failure.get("stage") not in (GATE, VERIFY):
         return None
     red = [gate for gate in gates if gate.get("verdict") == "red"]
     # A gate that was left undecided may fail, too.

@@ -202,4 +202,5 @@ def test_a_rulebook_brings_what_alertmanager_says(before: World, tmp_path: Path)
         gone_back = wait_for(lambda: before.serving() == "1.0.0" and before.lock() is None, 600)
         assert gone_back, (tmp_path / "rulebook.log").read_text() + (tmp_path / "alertmanager.log").read_text()
     before.assert_serves("1.0.0")
-    assert before.report()["reason"] == "errors: alert HighErrorRate: { { 7 * 7 }} % of requests fail"
+    began = [entry for entry in before.entries() if entry["event"] == "opened"][-1]
+    assert began["reason"] == "errors: alert HighErrorRate: { { 7 * 7 }} % of requests fail"
