@@ -87,7 +87,9 @@ def decide(hosts: Mapping[str, Host], weighed: trigger.Decision, automatic: str,
     message = ""
     if action == trigger.ROLLBACK:
         also = f", and {weighed.also}" if weighed.also else ""
-        message = str(SluiceError(subject, reason, f"It is taken back by level {weighed.level}{also}"))
+        message = str(
+            SluiceError(subject, reason, f"Trigger {weighed.trigger} takes it back by level {weighed.level}{also}")
+        )
     elif action == trigger.ASK:
         message = str(SluiceError(subject, reason, f"To take it back, run: {command}. It was not, for {weighed.why}"))
     elif red or failures:

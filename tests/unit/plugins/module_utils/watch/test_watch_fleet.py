@@ -88,7 +88,7 @@ def test_the_triggers_of_the_profile_say_by_which_level() -> None:
         (
             {"app1": tick(), "app2": RED},
             "true",
-            "Cannot keep release 1.1.0: app2: error rate 7 %. It is taken back by level 2.",
+            "Cannot keep release 1.1.0: app2: error rate 7 %. Trigger errors takes it back by level 2.",
         ),
         (
             {"app1": RED},
