@@ -25,8 +25,9 @@ options:
         verified on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
         had moved and abandoned where not. A run that has lost its lock leaves it to whoever has the lock now.
-      - Where nothing but red checks have failed a deploy, O(triggers) and O(automatic) say whether it is taken back or
-        held, which leaves it as it is until a person decides.
+      - Where nothing but red checks have failed a deploy, the variables C(rollback_triggers) and C(rollback_automatic)
+        of the profile say whether it is taken back or held, which leaves it as it is until a person decides. They are
+        no options, so that a mistake in them keeps no release from ending.
       - A rollback that has failed on one host goes back on all to what it was to leave, with which one version serves.
       - V(close) says how the record of the release ends, after O(action) was carried out.
     type: str
@@ -36,15 +37,6 @@ options:
     description: What was carried out on this host. Required with O(point=close).
     type: str
     choices: [none, finish, take_back, hold, abandon, leave]
-  triggers:
-    description: The triggers of the profile, C(rollback_triggers).
-    type: list
-    elements: dict
-    default: []
-  automatic:
-    description: What of the profile C(rollback_automatic) says, V(true), V(ask) or V(false).
-    type: str
-    default: 'true'
 """
 
 EXAMPLES = r"""
