@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs preflight_check, and notes for each check of its gates and windows in which line of which file it is written.
+"""Runs preflight_check, and notes for each check and trigger in which line of which file it is written.
 
 Only the controller knows that: a value loses its origin on the way to the host.
 """
@@ -28,7 +28,7 @@ except ImportError:
 
 
 # Lists of an entry whose own entries a person has written.
-_WRITTEN = ("checks", "flows", "security", "comparisons")
+_WRITTEN = ("checks", "flows", "security", "comparisons", "added", "triggers")
 
 
 class ActionModule(RunModule):
@@ -44,6 +44,8 @@ class ActionModule(RunModule):
             args["windows"] = str(to_json([_with_origin(window, _with_origins(window)) for window in args["windows"]]))
         if isinstance(args.get("window_defaults"), Mapping):
             args["window_defaults"] = str(to_json(_with_origins(args["window_defaults"])))
+        if isinstance(args.get("triggers"), Mapping):
+            args["triggers"] = str(to_json(_with_origins(args["triggers"])))
         return super()._module(args, task_vars, wrap_async)
 
 

@@ -42,7 +42,7 @@ class ActionModule(FleetAction):
         "kind": {
             "type": "str",
             "default": "deploy",
-            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency", "lock"],
+            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency", "lock", "trigger"],
         },
     }
 

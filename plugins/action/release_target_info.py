@@ -18,7 +18,10 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._target imp
     Goal,
     Wish,
     choose,
-    choose_level,
+    ended,
+    is_unproven,
+    smallest_level,
+    would_settle,
 )
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction
 
@@ -98,16 +101,18 @@ def _level(asked: str, states: States, wish: Wish) -> tuple[int, str | None]:
     """Return the one level for all hosts; with auto, the smallest that leads back on each."""
     if asked != "auto":
         return int(asked), None
-    found = [choose_level(_ended(state), _would_settle(state, wish)) for state in states.values()]
-    return max(found, key=lambda one: one[0])
+    return smallest_level(states.values(), wish)
 
 
 def _goals(states: States, level: int, wish: Wish) -> dict[str, Goal]:
     """Return where every host goes. SluiceError when one cannot: then none does."""
     goals = {}
+    held = any(is_unproven(state) for state in states.values())
     for name, state in states.items():
+        # Where a release was left red on a part of the fleet, the others have not moved, and stay where they are.
+        here = replace(wish, settled=True) if held and not is_unproven(state) else wish
         try:
-            goals[name] = choose(_ended(state), _level_here(state, level), _would_settle(state, wish))
+            goals[name] = choose(ended(state), _level_here(state, level), would_settle(state, here))
         except SluiceError as error:
             if len(states) == 1:
                 raise
@@ -115,22 +120,6 @@ def _goals(states: States, level: int, wish: Wish) -> dict[str, Goal]:
                 error.verb_and_thing, f"on host {name} {error.cause}", error.remedy, **error.fields
             ) from error
     return goals
-
-
-# In a run that only looks, what another one has begun is still open. The run itself would settle it first.
-
-
-def _would_settle(state: Mapping[str, Any], wish: Wish) -> Wish:
-    """An unfinished move of another run would be taken back, and that is the rollback."""
-    opened = state.get("open") or {}
-    taken_back = bool(opened.get("moved")) and not opened.get("passed") and opened.get("kind") != ROLLBACK
-    return replace(wish, settled=wish.settled or taken_back)
-
-
-def _ended(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A release that has passed would be kept, and is what runs."""
-    opened = state.get("open") or {}
-    return {**state, "current": opened["target"]} if opened.get("passed") and opened.get("target") else state
 
 
 def _level_here(state: Mapping[str, Any], level: int) -> int:

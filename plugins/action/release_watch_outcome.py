@@ -9,37 +9,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible import constants, context
-
-from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.watch._fleet import Host, decide, rollback_command
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import policy
-from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction, failure_text
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import automatic, read_triggers
+from ansible_collections.sluice.release.plugins.module_utils.watch._fleet import Host, decide, weigh
+from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import (
+    FleetAction,
+    asked_command,
+    auto_level,
+    failure_text,
+)
 
 
 class ActionModule(FleetAction):
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {
-        "auto_rollback": {"type": "str", "default": "true"},
-        "level": {"type": "int", "choices": [1, 2, 3], "default": 2},
+        "triggers": {"type": "list", "elements": "dict", "default": []},
+        "automatic": {"type": "str", "default": "true"},
+        "breaking": {"type": "list", "elements": "str", "default": []},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        try:
-            default = policy(args["auto_rollback"]) or "true"
-        except ValueError as error:
-            raise SluiceError("watch the release", str(error), "Correct watch_auto_rollback in the profile") from None
-        inventories = list(context.CLIARGS.get("inventory") or [])
-        if sorted(inventories) == sorted(constants.DEFAULT_HOST_LIST):  # type: ignore[attr-defined]
-            inventories = []
-        command = rollback_command(args["level"], inventories, task_vars.get("ansible_limit"))
-        told = decide(_hosts(task_vars), default, command)
+        hosts, word = _hosts(task_vars), automatic(args["automatic"])
+        where = Circumstances(word, auto=auto_level(task_vars, args["breaking"]))
+        weighed = weigh(hosts, read_triggers(args["triggers"]), where)
+        command = asked_command(weighed.level, weighed.trigger, task_vars)
+        told = decide(hosts, weighed, word, command)
         return {
             "action": told.action,
+            "trigger": told.trigger,
+            "level": told.level,
             "release": told.release,
             "report": told.report,
             "verdict": told.verdict,
             "reason": told.reason,
-            "level": args["level"],
             "command": command,
             "message": told.message,
             "failed_watch": told.failed,

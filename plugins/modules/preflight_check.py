@@ -76,8 +76,16 @@ options:
     type: json
     default: '[]'
   window_defaults:
-    description: What holds for windows that do not say it themselves, C(checks) and C(interval), and the C(base_url) of
-      their flows.
+    description: What holds for windows that do not say it themselves, C(checks) and C(interval), the C(base_url) of
+      their flows, and checks that are C(added) to those of each.
+    type: json
+    default: '{}'
+  triggers:
+    description:
+      - What leads to a rollback, C(triggers) as C(rollback_triggers) of role rollback has them, C(automatic), the
+        C(levels) that the profile can be rolled back by, and the names of C(checks) that neither O(gates) nor
+        O(windows) have. One that cannot fire, or that contradicts another, fails the task as well.
+      - Give them as a dictionary, for the reason above.
     type: json
     default: '{}'
   found:

@@ -166,6 +166,15 @@ journal:
       description: By level, how long the newest rollback and the newest drill have taken.
       type: dict
       returned: always
+    arrival:
+      description: By which run what runs now came to run, its kind, and when it was switched to; null when unknown.
+      type: dict
+      returned: always
+    triggers:
+      description: What has spoken against the release that runs, or is open, and what was done about it.
+      type: list
+      elements: dict
+      returned: always
     open: {description: The release that is open; null when none is., type: dict, returned: always}
     last: {description: The newest closed release and its outcome., type: dict, returned: always}
     releases: {description: How many releases there were., type: int, returned: always}

@@ -119,14 +119,14 @@ journal:
   type: dict
 ansible_facts:
   description: What the modules that follow want to know of the host.
-  returned: success with O(state=held)
+  returned: success with O(state=held) or O(state=shown)
   type: dict
   contains:
     sluice_journal: {description: See RV(journal)., type: dict, returned: always}
     sluice_lock:
       description: The token, by which whatever moves the application knows that the lock is still held.
       type: str
-      returned: always
+      returned: with O(state=held)
 told:
   description: Who holds the lock afterwards, what for and until when, in one sentence.
   returned: success
@@ -211,7 +211,8 @@ def _released(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def run_lock(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if params["state"] == "shown":
         holder = _lock.read_lock(params["path"])
-        return _result(params["token"], holder, holder, journal=_state.derive(_store.read(params["path"])))
+        journal = with_gone(_state.derive(_store.read(params["path"])))
+        return _result(params["token"], holder, holder, journal=journal, ansible_facts={"sluice_journal": journal})
     function = _held if params["state"] == "held" else _released
     if check_mode:
         return function(params, True)

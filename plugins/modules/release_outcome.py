@@ -25,6 +25,9 @@ options:
         verified on all, it is finished, else taken back where it had moved and abandoned where not.
       - V(decide) ends this run. When nothing has failed on any host the release is finished, else taken back where it
         had moved and abandoned where not. A run that has lost its lock leaves it to whoever has the lock now.
+      - Where nothing but red checks have failed a deploy, the variables C(rollback_triggers) and C(rollback_automatic)
+        of the profile say whether it is taken back or held, which leaves it as it is until a person decides. They are
+        no options, so that a mistake in them keeps no release from ending.
       - A rollback that has failed on one host goes back on all to what it was to leave, with which one version serves.
       - V(close) says how the record of the release ends, after O(action) was carried out.
     type: str
@@ -33,7 +36,7 @@ options:
   action:
     description: What was carried out on this host. Required with O(point=close).
     type: str
-    choices: [none, finish, take_back, abandon, leave]
+    choices: [none, finish, take_back, hold, abandon, leave]
 """
 
 EXAMPLES = r"""
@@ -81,11 +84,16 @@ message:
   returned: when O(point) is V(close)
   type: str
 restored:
-  description: The target that runs again where the release was taken back.
+  description: The target that runs again where the release was taken back, or still, where it was held.
   returned: when O(point) is V(close)
   type: dict
 data:
   description: What the journal keeps with the end, the verdict and the target that was restored.
   returned: when O(point) is V(close)
   type: dict
+notes:
+  description: What the journal keeps of the trigger that fired, for C(notes) of M(sluice.release.release_journal).
+  returned: when O(point) is V(close)
+  type: list
+  elements: dict
 """

@@ -72,7 +72,7 @@ options:
         type: int
         default: 0
       rollback:
-        description: V(true), V(ask) or V(false), where the window differs from O(auto_rollback).
+        description: V(true), V(ask) or V(false), where the window differs from what the profile says of rollbacks.
         type: str
   due:
     description: With O(state=ticked), the time that each window was due for, as RV(due) of O(state=begun) said.
@@ -91,16 +91,18 @@ options:
         are what restarts are counted from. Leave it out when nobody looked.
     type: list
     elements: dict
-  auto_rollback:
-    description: What a trigger leads to, V(true), V(ask) or V(false), unless its window says otherwise.
-    type: str
-    default: 'true'
   action:
     description: With O(state=decided), what was done.
     type: str
     choices: [record, ask, rollback]
   reason:
     description: With O(state=decided), why.
+    type: str
+  trigger:
+    description: With O(state=decided), the trigger of the profile that has fired.
+    type: str
+  level:
+    description: With O(state=decided), the level that it asks for.
     type: str
   command:
     description: With O(state=decided) and O(action=ask), what a person was asked to run.
@@ -188,12 +190,14 @@ trigger:
   description: Whether something was found that is a reason to go back.
   returned: success
   type: bool
-policy:
-  description: What it leads to, V(true), V(ask) or V(false).
+spent:
+  description: Why the release may not be taken back by itself any more; null while it may. It happens once at most.
   returned: success
   type: str
 findings:
-  description: What a person should know, each with C(kind), C(verdict), C(text), C(window) and C(trigger).
+  description:
+    - What a person should know, each with C(kind), C(verdict), C(text), C(window), C(trigger), and what decides about
+      it, C(check) and C(policy), the word of its window.
   returned: success
   type: list
   elements: dict
@@ -232,23 +236,27 @@ WINDOW = {
 }
 
 
+ARGUMENTS = {
+    **STATE_PATH,
+    "state": {"type": "str", "required": True, "choices": ["opened", "begun", "ticked", "decided"]},
+    "release": {"type": "str"},
+    "token": {"type": "str", "no_log": False},
+    "windows": {"type": "list", "elements": "dict", "options": WINDOW},
+    "due": {"type": "dict", "default": {}},
+    "at": {"type": "float"},
+    "measured": {"type": "dict", "default": {}},
+    "processes": {"type": "list", "elements": "dict"},
+    "action": {"type": "str", "choices": ["record", "ask", "rollback"]},
+    "reason": {"type": "str"},
+    "trigger": {"type": "str"},
+    "level": {"type": "str"},
+    "command": {"type": "str"},
+}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **STATE_PATH,
-            "state": {"type": "str", "required": True, "choices": ["opened", "begun", "ticked", "decided"]},
-            "release": {"type": "str"},
-            "token": {"type": "str", "no_log": False},
-            "windows": {"type": "list", "elements": "dict", "options": WINDOW},
-            "due": {"type": "dict", "default": {}},
-            "at": {"type": "float"},
-            "measured": {"type": "dict", "default": {}},
-            "processes": {"type": "list", "elements": "dict"},
-            "auto_rollback": {"type": "str", "default": "true"},
-            "action": {"type": "str", "choices": ["record", "ask", "rollback"]},
-            "reason": {"type": "str"},
-            "command": {"type": "str"},
-        },
+        argument_spec=ARGUMENTS,
         required_if=[
             ("state", "opened", ["release", "windows"]),
             ("state", "ticked", ["release"]),

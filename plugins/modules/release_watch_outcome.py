@@ -21,21 +21,29 @@ extends_documentation_fragment:
   - sluice.release._attributes.action_group
   - sluice.release._attributes.action_plugin
 options:
-  auto_rollback:
-    description: V(true), V(ask) or V(false), where no window says otherwise.
+  triggers:
+    description: The triggers of the profile, C(rollback_triggers), which say what a red check leads to.
+    type: list
+    elements: dict
+    default: []
+  automatic:
+    description: What of the profile C(rollback_automatic) says, V(true), V(ask) or V(false), where no window differs.
     type: str
     default: 'true'
-  level:
-    description: Level of the rollback.
-    type: int
-    choices: [1, 2, 3]
-    default: 2
+  breaking:
+    description: C(rollback_breaking), for triggers of level C(auto). They want the fact C(sluice_journal).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
 - name: Decide for all hosts
   sluice.release.release_watch_outcome:
-    auto_rollback: ask
+    automatic: ask
+    triggers:
+      - {name: errors, check: error_rate_pct}
+      - {name: slow, check: p95_ms, action: consider}
   register: watch_outcome
 """
 
@@ -62,11 +70,16 @@ reason:
   description: What is red, and on which host.
   returned: success
   type: str
-level:
-  description: Level of the rollback.
+trigger:
+  description: The strongest trigger that has fired; null when none has.
   returned: success
-  type: int
-  sample: 2
+  type: str
+  sample: errors
+level:
+  description: Level of the rollback that it asks for; null when none has fired.
+  returned: success
+  type: str
+  sample: '2'
 command:
   description: What a person runs to take the release back.
   returned: success

@@ -8,14 +8,22 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from ansible import constants, context
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import VERIFY
+from ansible_collections.sluice.release.plugins.module_utils.journal._target import Wish, smallest_level
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import command
+
+# The stages that measure what has been switched to.
+GATE = "gate"
 
 
 class FleetAction(ActionBase):
@@ -53,6 +61,8 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
             back=hostvars[name].get("rollback_evidence"),
             fenced=has_failed_by("fenced", hostvars[name].get("pipeline_failure")),
             unreachable=has_failed_by("unreachable", hostvars[name].get("pipeline_failure")),
+            waited=has_failed_by("waited", hostvars[name].get("pipeline_failure")),
+            red=red_checks(hostvars[name].get("pipeline_failure")),
             verdicts=tuple(
                 str(evidence["verdict"])
                 for evidence in (hostvars[name].get(stage) or {} for stage in ("gate_evidence", "verify_evidence"))
@@ -66,6 +76,38 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
 def has_failed_by(cause: str, failure: Any) -> bool:
     """Return whether a host failed because its run had lost the lock (fenced), or because it was unreachable."""
     return isinstance(failure, Mapping) and bool(failure.get(cause))
+
+
+def red_checks(failure: Any) -> tuple[tuple[str | None, str], ...] | None:
+    """Return the checks that a gate has failed a host for, by name and in words; None when it was no gate."""
+    gates = failure.get("gates") if isinstance(failure, Mapping) else None
+    # Steps of a canary are measured as well, and cannot stay half-way.
+    if not gates or failure.get("stage") not in (GATE, VERIFY):
+        return None
+    red = [gate for gate in gates if gate.get("verdict") == "red"]
+    # A gate that was left undecided may fail, too.
+    return tuple((gate["check"], str(gate.get("reason") or f"{gate['check']} is red")) for gate in red) or (
+        (None, failure_text(failure) or ""),
+    )
+
+
+def asked_command(level: str | None, trigger: str | None, task_vars: Mapping[str, Any]) -> str:
+    """Return the command that a person runs who is asked to roll back, as this run was called."""
+    inventories, limit = list(context.CLIARGS.get("inventory") or []), task_vars.get("ansible_limit")
+    if sorted(inventories) == sorted(constants.DEFAULT_HOST_LIST):  # type: ignore[attr-defined]
+        inventories = []
+    if "AWX_ISOLATED_DATA_DIR" in os.environ:
+        # AWX and ansible-rulebook copy the inventory to where nobody finds it again.
+        inventories, limit = [], task_vars.get("sluice_environment")
+    return command(level or "2", trigger, inventories, limit)
+
+
+def auto_level(task_vars: Mapping[str, Any], breaking: Sequence[str]) -> int | None:
+    """Return what level auto of a rollback comes to; None where the journals were not read."""
+    names, hostvars = task_vars["ansible_play_hosts"], task_vars["hostvars"]
+    states = [(hostvars[name].get("ansible_facts") or {}).get("sluice_journal") for name in names]
+    known = [state for state in states if state]
+    return smallest_level(known, Wish(breaking=tuple(breaking)))[0] if known else None
 
 
 def failure_text(failure: Any) -> str | None:

@@ -55,6 +55,14 @@ def rollback_detail(data: Mapping[str, Any]) -> str:
     return f"{level} to {data['to']}" + ("" if data.get("verified", True) else ", NOT verified")
 
 
+def trigger_detail(data: Mapping[str, Any]) -> str:
+    """Return which trigger has fired and what it leads to."""
+    fired = f"Trigger {data['trigger']} has fired"
+    if data.get("action") == "rollback":
+        return f"{fired}: back by level {data.get('level')}"
+    return f"{fired}, which is only recorded, for {data.get('why')}"
+
+
 def _gate_detail(evidence: Mapping[str, Any]) -> str:
     gates = [gate for gate in evidence.get("gates") or [] if isinstance(gate, Mapping)]
     verdict = evidence.get("verdict") or worst([gate.get("verdict") for gate in gates])

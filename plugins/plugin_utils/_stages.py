@@ -22,6 +22,7 @@ from ansible_collections.sluice.release.plugins.plugin_utils._stage_texts import
     failure_detail,
     rollback_detail,
     stage_detail,
+    trigger_detail,
     way_text,
 )
 
@@ -187,6 +188,12 @@ class Narrator:
         data = event.get("data") or {}
         if event.get("name") == "issue" and data.get("message"):
             return self._remark(str(data["message"]))
+        if event.get("name") == "trigger" and data.get("trigger") and data.get("action") != "ask":
+            # The hosts of a fleet decide together, so it is said once. Who is asked is told by the error that follows.
+            text = trigger_detail(data)
+            lines = [] if text in self._told else self._remark(text)
+            self._told.add(text)
+            return lines
         if event.get("name") != "rollback":
             return []
         note = rollback_detail(data)
@@ -294,6 +301,9 @@ class Narrator:
             lost = f", {probe['failed']} of {count_text(probe['sent'], 'request')} failed" if probe else ""
             return f"rolled back to {rollback.get('to') or 'what served before'}{took}{lost}"
         error = report.get("error") or {}
+        asked = [one for one in report.get("triggers") or [] if one["action"] != "rollback"]
+        if asked and outcome == "failed":
+            return f"{self._version} is red and serves, for {asked[-1].get('why')}"
         if error.get("stage"):
             on = f" on {error['host']}" if self._many and error.get("host") else ""
             return f"{self._version} failed in stage {error['stage']}{on}"

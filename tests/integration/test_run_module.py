@@ -326,7 +326,7 @@ def test_a_failure_on_one_host_takes_back_where_it_moved(project: Project) -> No
     assert project.kept("early")["hosts"] == ["app1", "app2"]
     for host in project.hosts:
         assert project.kept("late", host)["msg"] == (
-            "Cannot start verify: host app2 has failed (red gate). Taking back: host app1."
+            "Cannot start verify: host app2 has failed (red gate). So far it runs on host app1."
         )
     assert [project.kept("outcome", host)["action"] for host in project.hosts] == ["take_back", "abandon"]
 

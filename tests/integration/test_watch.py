@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -80,7 +81,10 @@ class Fleet:
 
     def tick(self, **variables: Any) -> tuple[int, str]:
         own = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "SLUICE_"))}
-        more = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
+        more = [
+            "-e",
+            json.dumps({name: value if isinstance(value, list) else str(value) for name, value in variables.items()}),
+        ]
         done = subprocess.run(
             [PLAYBOOK, "-i", str(self.path / "hosts.yml"), "-l", "sluice", "watch.yml", *more],
             cwd=ROOT,
@@ -101,11 +105,11 @@ class Fleet:
 def test_one_red_host_is_reason_enough_and_a_person_is_asked(tmp_path: Path, page: str) -> None:
     fleet = Fleet(tmp_path, page)
     fleet.deploy()
-    status, said = fleet.tick(watch_auto_rollback="ask", watch_rollback_level=1)
+    status, said = fleet.tick(rollback_automatic="ask", rollback_triggers=[{"name": "any", "check": "*", "level": 1}])
     assert status != 0, said
     assert "app1: now: tick 1 of 1 green, and the window is over, green; the watch is over, passed" in said
     assert "app2: now: tick 1 of 1 red, and the window is over, red; red: now: answers" in said
-    command = f"ansible-playbook rollback_level1.yml -i {tmp_path}/hosts.yml -l sluice"
+    command = f"ansible-playbook rollback_level1.yml -i {tmp_path}/hosts.yml -l sluice -e release_reason=any"
     assert f"To take it back, run: {command}." in said
     for host, verdict in (("app1", "green"), ("app2", "red")):
         told = fleet.told(host)

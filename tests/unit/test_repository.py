@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FARM = ROOT / "collections" / "ansible_collections" / "sluice" / "release"
 
 # What a collection consists of; everything else at the top level belongs to the project and stays out of the artifact.
-CONTENT = {"galaxy.yml", "meta", "playbooks", "plugins", "roles"}
+CONTENT = {"extensions", "galaxy.yml", "meta", "playbooks", "plugins", "roles"}
 SHIPPED = CONTENT | {
     "CHANGELOG.rst",
     "CONTRIBUTING.md",

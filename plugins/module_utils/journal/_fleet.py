@@ -11,17 +11,22 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._state import EMERGENCY, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.trigger import _decide as trigger
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
 
 # From this similarity on a variable counts as a misspelt option of a role.
 _NEAR_MISS = 0.85
 # A misspelt sluice_ key is wrong anyway; the nearest known one is only a suggestion.
 _SUGGESTION = 0.6
+
+# What goes back by itself while a deploy goes on is code and configuration, and never the database.
+_HIGHEST = 2
 
 # The kinds of a run that are no verbs.
 _VERBS = {EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
@@ -44,7 +49,8 @@ class Host:
     ``state`` is what the journal says (None: nothing), ``alive`` whether the host still takes part, ``failure`` why it
     failed (None: it did not). ``target`` is where the run goes, ``changed`` whether the switch changed anything,
     ``back`` how taking it back went (None: it was not), ``verdicts`` what its gates said, ``fenced`` whether it failed
-    because another run has taken the lock, ``unreachable`` because nothing could be asked of it.
+    because another run has taken the lock, ``unreachable`` because nothing could be asked of it, ``waited`` because of
+    another host alone. ``red``: the checks, by name and in words, that failed it; None: something else has.
     """
 
     state: Mapping[str, Any] | None
@@ -56,12 +62,19 @@ class Host:
     verdicts: tuple[str, ...] = ()
     fenced: bool = False
     unreachable: bool = False
+    waited: bool = False
+    red: tuple[tuple[str | None, str], ...] | None = None
 
     @property
     def settled(self) -> bool:
-        """Whether the host runs already, by its journal, the code and the configuration that the run goes to."""
+        """Whether the host runs already, by its journal, the code and the configuration that the run goes to.
+
+        What was left running for a person to decide about is not settled: its gates have to pass first.
+        """
         current = (self.state or {}).get("current")
-        return bool(self.target and current and _place(self.target) == _place(current))
+        good = (self.state or {}).get("good")
+        proven = good is None or any(_place(one) == _place(current or {}) for one in good)
+        return bool(self.target and current and _place(self.target) == _place(current) and proven)
 
     @property
     def open(self) -> Mapping[str, Any] | None:
@@ -90,7 +103,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one host does next (none, finish, take_back, abandon, leave), and why."""
+    """What one host does next (none, finish, take_back, hold, abandon, leave), and why."""
 
     action: str
     reason: str
@@ -163,7 +176,7 @@ def check_barrier(stage: str, hosts: Mapping[str, Host]) -> None:
         return
     said = "; ".join(f"host {name} {_why(host)}" for name, host in sorted(missing.items()))
     moved = sorted(name for name, host in hosts.items() if (host.open or {}).get("moved"))
-    remedy = f"Taking back: {_hosts(moved)}" if moved else "Nothing was moved on any host"
+    remedy = _whereabouts(moved)
     raise SluiceError(f"start {stage}", said, remedy, not_ready=sorted(missing))
 
 
@@ -178,7 +191,7 @@ def _check_artifacts(stage: str, hosts: Mapping[str, Host]) -> None:
         return
     said = ", ".join(f"{artifact} ({_hosts(names)})" for (artifact, _checksum), names in members.items())
     moved = sorted(name for name, host in hosts.items() if (host.open or {}).get("moved"))
-    remedy = f"Taking back: {_hosts(moved)}" if moved else "Nothing was moved on any host"
+    remedy = _whereabouts(moved)
     raise SluiceError(
         f"start {stage}",
         f"the hosts do not have the same artifact: {said}",
@@ -187,17 +200,39 @@ def _check_artifacts(stage: str, hosts: Mapping[str, Host]) -> None:
     )
 
 
+def _whereabouts(moved: list[str]) -> str:
+    return f"So far it runs on {_hosts(moved)}" if moved else "Nothing was moved on any host"
+
+
 def settled(hosts: Mapping[str, Host]) -> bool:
     """Return whether the run has nothing to move on any host."""
     return bool(hosts) and all(host.settled for host in hosts.values())
 
 
-def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
+def weigh(
+    hosts: Mapping[str, Host], triggers: Sequence[Trigger], where: trigger.Circumstances
+) -> trigger.Decision | None:
+    """Return what the red checks of a deploy lead to; None where nothing is to be weighed.
+
+    A deploy that could not be carried out goes back in any case, and so does every other kind of run: nobody can want
+    to keep a part of it.
+    """
+    causes = []
+    for name, host in sorted(hosts.items()):
+        if _is_well(host) or host.waited:
+            continue
+        if host.red is None or not host.alive or (host.open or {}).get("kind") != "deploy":
+            return None
+        causes += [trigger.Cause(text, check=check, host=name) for check, text in host.red]
+    return trigger.decide(causes, triggers, replace(where, highest=_HIGHEST)) if causes else None
+
+
+def decide(point: str, hosts: Mapping[str, Host], weighed: trigger.Decision | None = None) -> dict[str, Verdict]:
     """Return what every host does next.
 
     ``point``: ``recover`` judges what a killed run has left, by the journals alone; ``decide`` ends a run that knows
-    what failed. Each host with an open release gets finish, take_back or abandon, the others none. A run that has lost
-    its lock leaves everything to whoever has it now.
+    what failed. Each host with an open release gets finish, take_back, hold or abandon, the others none. A run that has
+    lost its lock leaves everything to whoever has it now. ``weighed``: what ``weigh`` has said.
     """
     failed = sorted(name for name, host in hosts.items() if host.failure or not host.alive)
     verdicts = {}
@@ -213,12 +248,25 @@ def decide(point: str, hosts: Mapping[str, Host]) -> dict[str, Verdict]:
             verdicts[name] = Verdict("finish", "no host has failed")
         else:
             reason = "; ".join(f"host {who} {_why(hosts[who])}" for who in failed)
+            if is_held(weighed):
+                verdicts[name] = Verdict("hold" if opened["moved"] else "abandon", reason)
+                continue
             verdicts[name] = _end_failed(opened, reason, host, all(_is_lost(hosts[who]) for who in failed))
     return verdicts
 
 
-def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
-    """Return how the release ends on host ``name``, after ``action`` (of :class:`Verdict`) was carried out."""
+def is_held(weighed: trigger.Decision | None) -> bool:
+    """Whether a release stays where it is, red as it is, until a person decides."""
+    return weighed is not None and weighed.action in (trigger.ASK, trigger.RECORD)
+
+
+def close(
+    action: str, name: str, hosts: Mapping[str, Host], weighed: trigger.Decision | None = None, command: str = ""
+) -> Ending:
+    """Return how the release ends on host ``name``, after ``action`` (of :class:`Verdict`) was carried out.
+
+    ``command``: what a person runs to take it back who is asked.
+    """
     own = hosts[name]
     if action == "finish":
         moves_nothing = settled(hosts) and not any(host.changed for host in hosts.values())
@@ -235,6 +283,11 @@ def close(action: str, name: str, hosts: Mapping[str, Host]) -> Ending:
     if not moved:
         error = SluiceError(asked, cause, "Nothing was moved; the application is as it was")
         return Ending("failed", "red", False, str(error))
+    if weighed is not None and is_held(weighed):
+        remedy = f"It was not taken back, for {weighed.why}, and serves on {_hosts(sorted(moved))}"
+        remedy += f". To take it back, run: {command}. To keep it, deploy it again"
+        target = opened.get("target") if action == "hold" else None
+        return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), target)
     not_back = {who: host for who, host in moved.items() if not (host.back or {}).get("verified")}
     if not_back:
         said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())

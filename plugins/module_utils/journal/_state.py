@@ -37,6 +37,8 @@ RESTORE = "restore"  # its evidence says which backup took the database's place
 # What is noted with a meaning of its own.
 MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
 DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken
+TRIGGER = "trigger"  # what spoke against ``release``, and what was done about it
+WATCH = "watch"  # a watch of ``release``; with ``event`` decided, the same
 
 # The chain keys and the clock of the machine: of no use to whoever reads a result.
 _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
@@ -117,6 +119,9 @@ class _Fold:
         """By artifact that is bad, and by artifact and config that a rollback has left: who has left it, and when."""
         self.measured: dict[str, dict[str, Any]] = {}
         """By level: the newest rollback and the newest drill of it."""
+        self.arrival: dict[str, Any] | None = None
+        """How what runs now came to run: by which ``release``, what ``kind`` of run that was, since when it serves."""
+        self.triggers: list[dict[str, Any]] = []
 
     def state(self) -> State:
         good = self.goods[-1] if self.goods else None
@@ -133,9 +138,15 @@ class _Fold:
             "database": self.ledger.of((self.current or {}).get("release")),
             "since": {target["release"]: self.ledger.since(target["release"]) for target in self.goods},
             "measured": dict(self.measured),
+            "arrival": self.arrival,
+            "triggers": [one for one in self.triggers if one["release"] in self._judged()],
             "releases": self.releases,
             "head": self.head,
         }
+
+    def _judged(self) -> set[Any]:
+        """The releases that somebody may still have to decide about."""
+        return {(self.current or {}).get("release"), (self.open or {}).get("release")} - {None}
 
     def add(self, entry: Mapping[str, Any]) -> None:
         self.head = entry.get("hash", "")
@@ -157,6 +168,7 @@ class _Fold:
             "failed_stage": None,
             "failed_reason": None,
             "moved": False,
+            "switched": None,
             "passed": False,
             "target": None,
             "database": None,
@@ -169,6 +181,7 @@ class _Fold:
             return
         self.open.update(stage=entry["stage"], stage_started=entry["time"])
         if entry["stage"] == SWITCH:
+            self.open["switched"] = self.open["switched"] or entry["time"]
             self._moves(entry["release"], entry["data"])
         elif entry["stage"] == ROLLBACK:
             self.open["passed"] = False
@@ -222,6 +235,9 @@ class _Fold:
         if entry["name"] == DRILL:
             for level, seconds in (data.get("levels") or {}).items():
                 self._measure(str(level), "drill", seconds, entry)
+        elif entry["name"] == TRIGGER or (entry["name"] == WATCH and data.get("event") == "decided"):
+            kept = {key: data.get(key) for key in ("release", "source", "trigger", "level", "action")}
+            self.triggers.append({**kept, "time": entry["time"], "alerts": list(data.get("alerts") or [])})
         elif self.open is not None and entry["name"] == ROLLBACK:
             # One that another run had to carry through says nothing of how long it takes.
             self.open.update(passed=False, level=None)
@@ -246,6 +262,8 @@ class _Fold:
         if entry["outcome"] == "succeeded" and release["kind"] == ROLLBACK and release["level"]:
             self._measure(str(release["level"]), ROLLBACK, entry.get("seconds"), entry)
         if entry["outcome"] == "succeeded" and release["target"] is not None:
+            if release["kind"] != EMERGENCY:
+                self._came(release)
             self._arrived(release["target"], release["kind"], entry)
         elif entry["outcome"] == "rolled_back":
             abandoned = _artifact_id(release["target"])
@@ -254,8 +272,20 @@ class _Fold:
             # Without a switch nothing had moved, so there is nothing that `restored` would have to say.
             if restored is not None or release["moved"]:
                 self.current = restored
+                self._left_again(release, entry)
         elif entry["outcome"] == "failed" and release["moved"]:
             self.current = restored
+            if restored is not None and _place(restored) == _place(release["target"] or {}):
+                # Nobody has taken it back, and nobody has called it good: a person decides.
+                self._came(release)
+            else:
+                self._left_again(release, entry)
+
+    def _came(self, release: Mapping[str, Any]) -> None:
+        self.arrival = {"release": release["release"], "kind": release["kind"], "time": release["switched"]}
+
+    def _left_again(self, release: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        self.arrival = {"release": release["release"], "kind": "rolled_back", "time": entry["time"]}
 
     def _arrived(self, target: dict[str, Any], kind: str | None, entry: Mapping[str, Any]) -> None:
         """The application runs ``target``, proven. After a person's rollback what was left is not good any more."""

@@ -12,7 +12,7 @@ refused with its reason before anything is touched.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,6 +109,34 @@ def choose_level(state: Mapping[str, Any], wish: Wish) -> tuple[int, str]:
     if applied:
         return CODE, f"{code}, and rollback_breaking does not name {_names(applied)}, applied since it served"
     return CODE, f"{code}, and no migration was applied since it served"
+
+
+def smallest_level(states: Iterable[Mapping[str, Any]], wish: Wish) -> tuple[int, str]:
+    """Return the one level for all hosts that leads back to the last known good on each, and why."""
+    found = [choose_level(ended(state), would_settle(state, wish)) for state in states]
+    return max(found, key=lambda one: one[0])
+
+
+# In a run that only looks, what another one has begun is still open. The run itself would settle it first.
+
+
+def would_settle(state: Mapping[str, Any], wish: Wish) -> Wish:
+    """An unfinished move of another run would be taken back, and that is the rollback."""
+    opened = state.get("open") or {}
+    taken_back = bool(opened.get("moved")) and not opened.get("passed") and opened.get("kind") != ROLLBACK
+    return replace(wish, settled=wish.settled or taken_back)
+
+
+def ended(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A release that has passed would be kept, and is what runs."""
+    opened = state.get("open") or {}
+    return {**state, "current": opened["target"]} if opened.get("passed") and opened.get("target") else state
+
+
+def is_unproven(state: Mapping[str, Any]) -> bool:
+    """Whether what runs was never good: a release that was red, and was left where it is for a person to decide."""
+    current = state["current"]
+    return current is not None and not any(_place(one) == _place(current) for one in state["good"])
 
 
 def _automatic(state: Mapping[str, Any], wish: Wish) -> Goal:

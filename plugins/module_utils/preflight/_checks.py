@@ -34,6 +34,7 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _port,
     _postgres,
     _redis,
+    _triggers,
     _type_errors,
     _variables,
     _waivers,
@@ -100,6 +101,7 @@ def spec() -> dict[str, Any]:
         "gates": {"type": "json", "default": "[]", "no_log": True},
         "windows": {"type": "json", "default": "[]", "no_log": True},
         "window_defaults": {"type": "json", "default": "{}", "no_log": True},
+        "triggers": {"type": "json", "default": "{}", "no_log": True},
         "found": {"type": "list", "elements": "dict", "default": []},
         "judge": {"type": "bool", "default": True},
         "state_dir": {"type": "path"},
@@ -172,6 +174,7 @@ def run_checks(params: Mapping[str, Any], check_mode: bool = False) -> dict[str,
     if found:
         raise SluiceError("use the preflight checks", "; ".join(found), "Correct them in the profile")
     unjudgeable = [*_gates.problems(params["gates"]), *_windows.problems(params["windows"], params["window_defaults"])]
+    unjudgeable += _triggers.problems(params["triggers"], _gates.check_names(params["gates"], params["windows"]))
     if unjudgeable:
         raise SluiceError("use the gates of this profile", "; ".join(unjudgeable), "Correct them, nothing was moved")
     require("run the preflight checks", {name for check in checks for name in KINDS[check["type"]].libraries})

@@ -44,6 +44,16 @@ def problems(text: str) -> Iterator[str]:
         yield from (f"{name}, {problem}" for problem in gate_problems(options))
 
 
+def check_names(*texts: str) -> list[str]:
+    """The names of everything that gates judge; ``texts`` are lists of gates, as for `problems`, or of windows."""
+    found = []
+    for gate in [gate for text in texts for gate in json.loads(text) if isinstance(gate, dict)]:
+        for kind in ("checks", "comparisons", "flows", "security"):
+            entries = [entry for entry in gate.get(kind) or [] if isinstance(entry, dict)]
+            found += [str(entry.get("name") or entry.get("set")) for entry in entries]
+    return found
+
+
 def gate_problems(gate: dict[str, Any]) -> Iterator[str]:
     """Everything that makes one gate impossible to judge."""
     yield from _walk_problems(gate) if gate.keys() & {"flows", "security"} else _measure_problems(gate)

@@ -27,7 +27,7 @@ def problems(text: str, defaults: str) -> Iterator[str]:
     """Everything that makes the windows impossible to keep or to judge, each with the name of the window.
 
     ``text`` is a JSON list of windows; ``defaults`` a JSON dictionary of what holds for those that do not say it
-    themselves: checks, interval, base_url.
+    themselves, checks, interval, base_url, and of the checks that are made in each of them, added.
     """
     windows, common = json.loads(text), json.loads(defaults)
     if not isinstance(windows, list) or not all(isinstance(window, dict) for window in windows):
@@ -73,7 +73,7 @@ def _own_problems(window: Mapping[str, Any], common: Mapping[str, Any]) -> Itera
 
 def _gates_of(window: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What a tick of the window will ask, as role watch does."""
-    checks = window.get("checks", common.get("checks"))
+    checks = [*(window.get("checks", common.get("checks")) or []), *(common.get("added") or [])]
     if checks:
         # What was usual is in the journal by then, or is not: either is known only then.
         gate = {"checks": checks, "interval": common.get("interval", 1), "first_release": True}

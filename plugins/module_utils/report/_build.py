@@ -18,6 +18,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._database im
     migration_of,
     restore_of,
 )
+from ansible_collections.sluice.release.plugins.module_utils.report._trigger import triggers_of
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
@@ -68,6 +69,7 @@ class _Host:
         self.name = name
         self.entries = sorted(entries, key=lambda entry: entry.get("seq", 0))
         self.opened: Mapping[str, Any] = {}
+        self.why: str | None = None
         self.closed: Mapping[str, Any] = {}
         self.stages: list[dict[str, Any]] = []
         self.failures: list[dict[str, Any]] = []
@@ -132,6 +134,7 @@ class _Host:
         event = entry.get("event")
         if event == "opened":
             self.opened = _data(entry)
+            self.why = _field(entry, "reason")
         elif event == "entered":
             self.stages.append(
                 {
@@ -203,6 +206,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "application": opened.get("application", ""),
         "environment": opened.get("environment", ""),
         "operator": opened.get("operator"),
+        "reason": next((host.why for host in fleet if host.why), None),
         "from": next((host.came_from for host in fleet if host.came_from), None),
         # A rollback finds out by itself where it goes.
         "to": str(opened.get("version") or (rollback or {}).get("to") or ""),
@@ -220,6 +224,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "drill": drill_of(found),
         "migration": migration_of(found),
         "watch": watch_of([(host.name, host.entries) for host in fleet if host.keeps], release),
+        "triggers": triggers_of(host.entries for host in fleet),
         "error": _error(failures, fleet, outcome),
         "preflight": [
             {

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.sluice.release.plugins.module_utils.report import _charts
 from ansible_collections.sluice.release.plugins.module_utils.report._build import parse_time
 from ansible_collections.sluice.release.plugins.module_utils.report._page import STYLE, TEMPLATE
+from ansible_collections.sluice.release.plugins.module_utils.report._trigger import trigger_text
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import (
     decision_text,
     finding_text,
@@ -81,6 +82,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         ticks=ticks_text,
         finding=finding_text,
         decision=decision_text,
+        trigger=trigger_text,
     )
     mark, outcome, tone = _OUTCOMES[report["outcome"]]
     context = {

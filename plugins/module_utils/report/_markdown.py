@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.sluice.release.plugins.module_utils.report._trigger import trigger_text
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import (
     decision_text,
     finding_text,
@@ -137,6 +138,8 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         copies = [f"- Copy in `{copy['to']}`: {copy_text(copy)}" for copy in backup.get("copies") or []]
         lines += ["", *copies] if copies else []
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
+    if report.get("triggers"):
+        lines += ["", "## Triggers", "", *(f"- {cell(trigger_text(one))}" for one in report["triggers"])]
     lines += _watch(report.get("watch"), several=len(report["hosts"]) > 1)
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]

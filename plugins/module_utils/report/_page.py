@@ -270,6 +270,15 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if r.triggers %}
+<section class="card" id="triggers">
+  <h2>Triggers</h2>
+  <ul>
+    {% for one in r.triggers %}<li>{{ one | trigger }}</li>{% endfor %}
+  </ul>
+</section>
+{% endif %}
+
 {% if r.watch %}
 <section class="card" id="watch">
   <div class="title"><h2>Watch</h2>

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils.report._build import parse_time, seconds_between
 from ansible_collections.sluice.release.plugins.module_utils.report._markdown import cell, table
+from ansible_collections.sluice.release.plugins.module_utils.report._trigger import trigger_text, triggers_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
     count_text,
     gate_text,
@@ -77,7 +78,8 @@ def _told(entry: Entry) -> str:
     took = f" after {seconds_text(entry['seconds'])}" if entry.get("seconds") is not None else ""
     if event == "opened":
         who = f" by {data['operator']}" if data.get("operator") else ""
-        return f"{data.get('kind', 'release')} {data.get('version') or ''}".rstrip() + f" opened{who}"
+        why = f": {entry['reason']}" if entry.get("reason") else ""
+        return f"{data.get('kind', 'release')} {data.get('version') or ''}".rstrip() + f" opened{who}{why}"
     if event == "left":
         return f"{stage} done{took}"
     if event == "failed":
@@ -87,6 +89,8 @@ def _told(entry: Entry) -> str:
         return f"closed as {str(entry.get('outcome')).replace('_', ' ')}{took}{reason}"
     if event == "noted" and entry.get("name") in ("issue", "rollback"):
         return _noted(str(entry["name"]), data)
+    if event == "noted" and (found := triggers_of([[entry]])):
+        return f"trigger {found[0]['trigger']} fired: {found[0]['reason']}"
     # The beginning of a stage is the end of the one before.
     return ""
 
@@ -153,7 +157,7 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _decided(report: Mapping[str, Any]) -> list[str]:
-    """What made it a failure: the error, and what the gates have measured."""
+    """What made it a failure: the error, the triggers that fired, and what the gates have measured."""
     said, measured = [], []
     if report["error"]:
         where = f"Stage {report['error']['stage']}" if report["error"].get("stage") else "The release"
@@ -178,7 +182,9 @@ def _decided(report: Mapping[str, Any]) -> list[str]:
                 ],
             ),
         ]
-    return ["", "## What decided it", *(said + measured or ["", "No measurement: a person has."])]
+    asked = f"It was asked for: {cell(report['reason'])}" if report.get("reason") else "No measurement: a person has."
+    fired = ["", *(f"- {cell(trigger_text(one))}" for one in report["triggers"])] if report.get("triggers") else []
+    return ["", "## What decided it", *(said + fired + measured or ["", asked])]
 
 
 def _cost(report: Mapping[str, Any]) -> list[str]:

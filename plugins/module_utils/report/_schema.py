@@ -181,6 +181,7 @@ SCHEMA: dict[str, Any] = {
         "application": _TEXT,
         "environment": _TEXT,
         "operator": _MAYBE_TEXT,
+        "reason": {"description": "What it was asked for; null where nobody has said", **_MAYBE_TEXT},
         "from": {"description": "The version that served before; null at the first release", **_MAYBE_TEXT},
         "to": _TEXT,
         "outcome": {"enum": ["succeeded", "rolled_back", "failed", "unchanged"]},
@@ -317,6 +318,8 @@ SCHEMA: dict[str, Any] = {
                             "text": _TEXT,
                             "window": _MAYBE_TEXT,
                             "trigger": {"description": "Whether it is a reason to go back", "type": "boolean"},
+                            "check": {"description": "The check that it is of, where it is one", **_MAYBE_TEXT},
+                            "policy": {"description": "What its window says of rollbacks", **_MAYBE_TEXT},
                         },
                         "What a tick has found that a person should know",
                     ),
@@ -326,6 +329,24 @@ SCHEMA: dict[str, Any] = {
             "The watch after the release; null without one",
             nullable=True,
         ),
+        "triggers": {
+            "description": "What has spoken against the release, and what was done about it",
+            "type": "array",
+            "items": _object(
+                "time source trigger action reason",
+                {
+                    "time": _TIME,
+                    "source": {"enum": ["gate", "watch", "alert", "declared"]},
+                    "trigger": _TEXT,
+                    "level": _MAYBE_TEXT,
+                    "action": {"enum": ["rollback", "ask", "record"]},
+                    "reason": _TEXT,
+                    "why": {"description": "Why it is no rollback", **_MAYBE_TEXT},
+                    "command": {"description": "What a person was asked to run", **_MAYBE_TEXT},
+                },
+                "A trigger that has fired",
+            ),
+        },
         "rollback": _object(
             "level to seconds",
             {

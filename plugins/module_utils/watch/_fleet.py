@@ -7,17 +7,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.report._words import worst
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import strictest
-
-# What the windows' words lead to when there is a trigger.
-_ACTIONS = {"true": "rollback", "ask": "ask", "false": "record"}
+from ansible_collections.sluice.release.plugins.module_utils.trigger import _decide as trigger
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,12 @@ class Host:
 class Outcome:
     """What is done now: ``action`` is none, record, ask or rollback. ``failed``: a person should look at it.
 
-    ``release`` is watched; ``report`` is the release whose report has something new to say.
+    ``release`` is watched; ``report`` is the release whose report has something new to say. ``trigger`` has fired.
     """
 
     action: str
+    trigger: Optional[str]
+    level: Optional[str]
     release: Optional[str]
     report: Optional[str]
     verdict: Optional[str]
@@ -57,12 +56,26 @@ class Outcome:
     over: bool
 
 
-def decide(hosts: Mapping[str, Host], auto_rollback: str, command: str) -> Outcome:
-    """Return what the fleet does after a tick. One host that is red for long enough takes all of them back.
+def weigh(hosts: Mapping[str, Host], triggers: Sequence[Trigger], where: trigger.Circumstances) -> trigger.Decision:
+    """Return what the findings of all hosts lead to. One host that is red for long enough takes all of them back."""
+    ticks = _ticks(hosts)
+    spent = next((str(tick["spent"]) for tick in ticks.values() if tick.get("spent")), None)
+    busy = "a run of the application is under way, which decides" if _busy(hosts) else None
+    causes = [
+        trigger.Cause(str(one["text"]), check=str(one["check"]), host=name, policy=one.get("policy"))
+        for name, tick in ticks.items()
+        for one in tick.get("findings") or []
+        if one.get("check")
+    ]
+    return trigger.decide(causes, triggers, replace(where, spent=spent, busy=busy))
 
-    ``command`` is what a person runs who is asked.
+
+def decide(hosts: Mapping[str, Host], weighed: trigger.Decision, automatic: str, command: str) -> Outcome:
+    """Return what the fleet does after a tick, which was ``weighed``.
+
+    ``automatic``: rollback_automatic; ``command``: what a person runs who is asked.
     """
-    ticks = {name: host.tick for name, host in sorted(hosts.items()) if host.tick is not None and not host.trouble}
+    ticks = _ticks(hosts)
     failures = {name: host.trouble for name, host in sorted(hosts.items()) if host.trouble}
     red = {name: told for name, tick in ticks.items() if (told := _red(tick))}
     verdict = worst([*(tick.get("verdict") for tick in ticks.values()), *("red" for _host in failures)])
@@ -70,31 +83,32 @@ def decide(hosts: Mapping[str, Host], auto_rollback: str, command: str) -> Outco
     subject = f"keep release {versions}" if versions else "watch the release"
     reason = _said({**red, **failures}, several=len(hosts) > 1)
     over = bool(hosts) and not failures and all(tick.get("over") for tick in ticks.values())
-    triggered = [str(tick.get("policy") or auto_rollback) for tick in ticks.values() if tick.get("trigger")]
-    policy = strictest(triggered, auto_rollback)
-    if triggered and not any(host.held for host in hosts.values()):
-        action = _ACTIONS[policy]
-    else:
-        action = "record" if red else "none"
+    action = weighed.action if weighed.fired or not red else trigger.RECORD
     message = ""
-    if action == "rollback":
-        message = str(SluiceError(subject, reason, "It is taken back"))
-    elif action == "ask":
-        message = str(SluiceError(subject, reason, f"To take it back, run: {command}"))
+    if action == trigger.ROLLBACK:
+        also = f", and {weighed.also}" if weighed.also else ""
+        message = str(
+            SluiceError(subject, reason, f"Trigger {weighed.trigger} takes it back by level {weighed.level}{also}")
+        )
+    elif action == trigger.ASK:
+        message = str(SluiceError(subject, reason, f"To take it back, run: {command}. It was not, for {weighed.why}"))
     elif red or failures:
         message = str(SluiceError(f"call the watch of {versions or 'the release'} green", reason))
-    failed = bool(failures) or (bool(red) and policy != "false")
+    # Where all that is red is only to be recorded, nobody has to hear of it at once.
+    silent = automatic == "false" if not weighed.fired else weighed.action == trigger.RECORD and not _busy(hosts)
+    failed = bool(failures) or (bool(red) and not silent)
     release = next((str(tick["release"]) for tick in ticks.values() if tick.get("release")), None)
     ended = [str(one["release"]) for tick in ticks.values() for one in tick.get("watches") or []]
-    report = ended[0] if ended else release if action in ("ask", "record") else None
-    return Outcome(action, release, report, verdict, reason, message, failed, over)
+    report = ended[0] if ended else release if action in (trigger.ASK, trigger.RECORD) else None
+    return Outcome(action, weighed.trigger, weighed.level, release, report, verdict, reason, message, failed, over)
 
 
-def rollback_command(level: int, inventories: Sequence[str], limit: Optional[str]) -> str:
-    """Return the command that takes the release back."""
-    words = ["ansible-playbook", f"rollback_level{level}.yml"]
-    words += [word for inventory in inventories for word in ("-i", inventory)]
-    return shlex.join([*words, *(["-l", limit] if limit else [])])
+def _ticks(hosts: Mapping[str, Host]) -> dict[str, Mapping[str, Any]]:
+    return {name: host.tick for name, host in sorted(hosts.items()) if host.tick is not None and not host.trouble}
+
+
+def _busy(hosts: Mapping[str, Host]) -> bool:
+    return any(host.held for host in hosts.values())
 
 
 def _red(tick: Mapping[str, Any]) -> str:

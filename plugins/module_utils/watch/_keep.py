@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
 from ansible_collections.sluice.release.plugins.module_utils.report._words import count_text
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import spent
 from ansible_collections.sluice.release.plugins.module_utils.watch import _record, _tick, _words
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, is_late
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import Watch
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import policy, read_windows
+from ansible_collections.sluice.release.plugins.module_utils.watch._windows import read_windows
 
 Result = dict[str, Any]
 
@@ -77,40 +77,32 @@ def tell(state_dir: str, release: Optional[str]) -> Result:
 
 
 def _act(book: Book, params: Mapping[str, Any]) -> Result:
-    default = _policy(params["auto_rollback"])
     if params["state"] == "opened":
-        return _open(book, params, default)
+        return _open(book, params)
     if params["state"] == "decided":
-        said = {key: params[key] for key in ("action", "reason", "command")}
+        said = {key: params[key] for key in ("action", "reason", "command", "trigger", "level")}
         book.note({"event": _record.DECIDED, "release": params["release"], **said})
-        return _result(book, _record.find(book.entries, params["release"]), default, "watching")
+        return _result(book, _record.find(book.entries, params["release"]), "watching")
     ended = _end_superseded(book)
     watch = _current(book)
     if watch is None:
         line = "; ".join(f"the watch of {one['version']} is over, {one['outcome']}" for one in ended)
-        return _result(book, None, default, "none", line=line or "nothing is watched", watches=ended)
+        return _result(book, None, "none", line=line or "nothing is watched", watches=ended)
     if watch.ended is not None:
         line = f"the watch of {watch.version} is over, {watch.ended['outcome']}"
-        return _result(book, watch, default, "over", line=line, watches=ended)
+        return _result(book, watch, "over", line=line, watches=ended)
     hindrance = _hindrance(book)
     if hindrance is not None:
-        return _result(book, watch, default, hindrance[0], line=hindrance[1], watches=ended)
+        return _result(book, watch, hindrance[0], line=hindrance[1], watches=ended)
     if params["state"] == "begun":
         due = _due(watch, watch.places(watch.seconds(book.now)), watch.seconds(book.now))
         if due:
-            return _result(book, watch, default, "watching", due=due, watches=ended)
-        return _tick_of(book, watch, params, default, ended)
-    return _tick_of(book, watch, params, default, ended)
+            return _result(book, watch, "watching", due=due, watches=ended)
+        return _tick_of(book, watch, params, ended)
+    return _tick_of(book, watch, params, ended)
 
 
-def _policy(word: Any) -> str:
-    try:
-        return policy(word) or "true"
-    except ValueError as error:
-        raise SluiceError("watch the release", str(error), "Correct watch_auto_rollback in the profile") from None
-
-
-def _open(book: Book, params: Mapping[str, Any], default: str) -> Result:
+def _open(book: Book, params: Mapping[str, Any]) -> Result:
     opened = book.state["open"] or {}
     data = {
         "event": _record.OPENED,
@@ -128,7 +120,7 @@ def _open(book: Book, params: Mapping[str, Any], default: str) -> Result:
     if watch is not None:
         first = min(window.slots()[0] for window in watch.windows)
         line += f", the first tick at {_words.clock(watch.clock_text(first))}"
-    return _result(book, watch, default, "watching", line=line)
+    return _result(book, watch, "watching", line=line)
 
 
 def _end_superseded(book: Book) -> list[dict[str, Any]]:
@@ -187,10 +179,10 @@ def _due(watch: Watch, places: Sequence[Place], now: float) -> list[dict[str, An
     ]
 
 
-def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], default: str, ended: list[dict[str, Any]]) -> Result:
+def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], ended: list[dict[str, Any]]) -> Result:
     """Record a tick, and the end of the watch with its last one."""
     if params["release"] not in (None, watch.release):
-        return _result(book, watch, default, "watching", line="another release runs by now", watches=ended)
+        return _result(book, watch, "watching", line="another release runs by now", watches=ended)
     due = {str(name): float(slot) for name, slot in params["due"].items()}
     data = _tick.tick(watch, book.now, params["measured"], params["processes"], due, params["at"])
     if data is not None:
@@ -207,13 +199,12 @@ def _tick_of(book: Book, watch: Watch, params: Mapping[str, Any], default: str, 
         _note_end(book, watch, how)
         watch = _record.find(book.entries, watch.release) or watch
         ended = [*ended, {"release": watch.release, "version": watch.version, **how}]
-    return _result(book, watch, default, "watching", data=data, watches=ended)
+    return _result(book, watch, "watching", data=data, watches=ended)
 
 
 def _result(
     book: Book,
     watch: Optional[Watch],
-    default: str,
     state: str,
     *,
     line: str = "",
@@ -240,7 +231,7 @@ def _result(
         "next": following,
         "verdict": data["verdict"] if data else None,
         "trigger": bool(data and data["trigger"]),
-        "policy": _tick.policy_of(watch, data, default) if watch and data else default,
+        "spent": spent(book.state),
         "findings": list(data["findings"]) if data else [],
         # A run that is under way may leave a release that is watched.
         "over": not goes_on and _hindrance(book) is None,

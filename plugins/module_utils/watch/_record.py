@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc, utc_text
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import SWITCH, Moment
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import SWITCH, TRIGGER, WATCH, Moment
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, Span, place
 from ansible_collections.sluice.release.plugins.module_utils.watch._windows import Window, read_windows
 
-NAME = "watch"
+NAME = WATCH
 # The stage of a deploy that measures what is usual.
 BASELINE = "baseline"
 OPENED, TICK, DECIDED, ENDED = "opened", "tick", "decided", "ended"
@@ -92,11 +92,10 @@ class Watch:
 
 
 def belongs(entry: Entry, release: Optional[str]) -> bool:
-    """Return whether an entry belongs to the record of a release: it is its own, or a tick of its watch."""
-    if entry.get("release") == release:
-        # A tick of another release's watch was only laid down here.
-        return not _is_note(entry) or entry["data"].get("release") == release
-    return _is_note(entry) and entry["data"].get("release") == release
+    """Return whether an entry belongs to the record of a release: its own, or what was found out about it later."""
+    told_elsewhere = _is_note(entry) or (entry.get("event") == "noted" and entry.get("name") == TRIGGER)
+    # A tick of another release's watch was only laid down here.
+    return bool((entry["data"] if told_elsewhere else entry).get("release") == release)
 
 
 def find(entries: Sequence[Entry], release: str) -> Optional[Watch]:

@@ -14,9 +14,9 @@ from typing import Any, Optional
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc
 from ansible_collections.sluice.release.plugins.module_utils.journal._state import Moment
 from ansible_collections.sluice.release.plugins.module_utils.report._words import count_text, seconds_text, worst
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import CRASHES
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, crashes, is_late
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import TICK, Watch
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import strictest
 
 # By how many seconds two ticks may be out of order before the clock counts as having gone back.
 _CLOCK_SLACK = 2.0
@@ -31,13 +31,21 @@ _KEYS = (*_GREEN_KEYS, "threshold", "direction", "reason", "samples", "sustained
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a person should know. ``trigger``: it is a reason to go back by itself."""
+    """Something that a person should know. ``check``: which check it is of, where it is a reason to go back.
+
+    ``policy``: what the window says of rollback_automatic; None: what the profile says.
+    """
 
     kind: str
     verdict: str
     text: str
     window: Optional[str] = None
-    trigger: bool = False
+    check: Optional[str] = None
+    policy: Optional[str] = None
+
+    def stored(self) -> dict[str, Any]:
+        """Return it as the journal keeps it."""
+        return {**asdict(self), "trigger": self.check is not None}
 
 
 def findings_of_time(watch: Watch, places: Sequence[Place], now: float, moment: Moment) -> list[Finding]:
@@ -74,7 +82,7 @@ def findings_of_processes(watch: Watch, processes: Optional[Sequence[Mapping[str
     found = []
     if total > before:
         text = f"the application has crashed or was restarted {count_text(total, 'time')} since the switch"
-        found.append(Finding("crash", "red", text, trigger=total > 1))
+        found.append(Finding("crash", "red", text, check=CRASHES if total > 1 else None))
     down = [str(process["id"]) for process in processes if process.get("status") in _DOWN]
     if not processes and any(_observed(watch)):
         found.append(Finding("down", "red", "no process of the application is there"))
@@ -150,10 +158,12 @@ def tick(
             late = seconds_text(at - slot)
             text = f"{one.window.name}: tick {seen['number']} of {seen['of']} came {late} late"
             found.append(Finding("late", "yellow", text, one.window.name))
-        red = [str(gate.get("reason") or gate["check"]) for gate in seen["gates"] if gate["verdict"] == "red"]
-        if seen["verdict"] == "red":
-            said = "; ".join(red) or "nothing was measured"
-            found.append(Finding("gate", "red", f"{one.window.name}: {said}", one.window.name, bool(red)))
+        red = [gate for gate in seen["gates"] if gate["verdict"] == "red"]
+        for gate in red:
+            text = f"{one.window.name}: {gate.get('reason') or gate['check']}"
+            found.append(Finding("gate", "red", text, one.window.name, str(gate["check"]), one.window.rollback))
+        if seen["verdict"] == "red" and not red:
+            found.append(Finding("gate", "red", f"{one.window.name}: nothing was measured", one.window.name))
     if not looked and not found:
         return None
     return {
@@ -161,20 +171,14 @@ def tick(
         "release": watch.release,
         "at": at,
         "verdict": worst([*(seen["verdict"] for seen in looked), *(finding.verdict for finding in found)]),
-        "trigger": any(finding.trigger for finding in found),
+        "trigger": any(finding.check for finding in found),
         "windows": looked,
-        "findings": [asdict(finding) for finding in found],
+        "findings": [finding.stored() for finding in found],
         # Only what is new: a record must not grow with every tick.
         "missed": {one.window.name: new for one in places if (new := _newly_missed(watch, one))},
         "crashes": total,
         "processes": kept_processes(processes),
     }
-
-
-def policy_of(watch: Watch, data: Mapping[str, Any], default: str) -> str:
-    """Return what the triggers of a tick lead to, ``default`` where their window says nothing of its own."""
-    words = {window.name: window.rollback or default for window in watch.windows}
-    return strictest([words.get(str(f["window"]), default) for f in data["findings"] if f["trigger"]], default)
 
 
 def kept_processes(processes: Optional[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

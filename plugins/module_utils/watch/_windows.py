@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import policy
 
 # More ticks than this in one window are a slip of the pen: a week has 10,080 minutes.
 MAX_TICKS = 20000
-
-# What `rollback` of a window, and watch_auto_rollback, may say; what does the most first.
-POLICIES = ("true", "ask", "false")
 
 _FIX = "Correct watch_windows in the profile"
 
@@ -28,7 +26,8 @@ class Window:
     """From ``start`` (exclusive) to ``until``, every ``every`` seconds. All in seconds since the switch.
 
     A tick may come ``early`` seconds too early, and ``tolerance`` seconds after its time it is late. ``may_miss``:
-    how many ticks may be missed before the window has not passed. ``rollback``: what red leads to, where it differs.
+    how many ticks may be missed before the window has not passed. ``rollback``: what it says of
+    rollback_automatic, where it differs.
     """
 
     KEYS: ClassVar[tuple[str, ...]] = ("name", "from", "until", "every", "tolerance", "may_miss", "rollback")
@@ -96,7 +95,14 @@ def _read(name: str, item: Mapping[str, Any], before: float) -> Window:
         raise ValueError(f"its tolerance of {tolerance:g} s must be below every, {every:g} s")
     if (until - start) / every > MAX_TICKS:
         raise ValueError(f"it has more than {MAX_TICKS:,} ticks")
-    return Window(name, start, until, every, tolerance, may_miss, policy(item.get("rollback")))
+    return Window(name, start, until, every, tolerance, may_miss, _rollback(item.get("rollback")))
+
+
+def _rollback(value: Any) -> Optional[str]:
+    try:
+        return policy(value)
+    except ValueError as error:
+        raise ValueError(f"rollback {error}") from None
 
 
 def _seconds(item: Mapping[str, Any], key: str) -> float:
@@ -110,18 +116,3 @@ def _seconds(item: Mapping[str, Any], key: str) -> float:
     if not math.isfinite(seconds):
         raise ValueError(f"{key} must be a number of seconds")
     return seconds
-
-
-def policy(value: Any) -> Optional[str]:
-    """Return ``true``, ``ask``, ``false``, or None where nothing was said. ValueError for anything else."""
-    if value is None or value == "":
-        return None
-    word = {"yes": "true", "no": "false"}.get(str(value).strip().lower(), str(value).strip().lower())
-    if word not in POLICIES:
-        raise ValueError(f"rollback must be true, ask or false, not {value!r}")
-    return word
-
-
-def strictest(words: Iterable[str], default: str) -> str:
-    """Return the word that does the most: true before ask before false; ``default`` when there is none."""
-    return min(words, key=POLICIES.index, default=default)

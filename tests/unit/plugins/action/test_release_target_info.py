@@ -133,3 +133,9 @@ def test_a_version_that_never_ran_is_no_target() -> None:
 def test_a_host_whose_journal_was_not_read() -> None:
     with pytest.raises(SluiceError, match="Cannot find where app1 goes back to: its journal was not read"):
         ask("2", None)
+
+
+def test_where_a_release_was_left_red_on_a_part_of_the_fleet_the_others_stay() -> None:
+    held = {**STATE, "current": target("1.2.0")}
+    assert [ask("2", *states)["target"]["version"] for states in ((held, STATE), (STATE, held))] == ["1.1.0", "1.1.0"]
+    assert ask("2", STATE, STATE)["target"]["version"] == "1.0.0"

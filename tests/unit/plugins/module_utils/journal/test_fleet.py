@@ -23,8 +23,11 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     release_id,
     settled,
     table,
+    weigh,
     who_runs_what,
 )
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
 
 
 def test_one_environment() -> None:
@@ -145,7 +148,10 @@ def test_the_barrier_lets_a_whole_fleet_pass() -> None:
         ),
         (
             {"a": MOVED, "b": gone(READY), "c": failed(READY, "x")},
-            "Cannot start migrate: host b has failed or cannot be reached; host c has failed (x). Taking back: host a.",
+            (
+                "Cannot start migrate: host b has failed or cannot be reached; host c has failed (x)."
+                " So far it runs on host a."
+            ),
         ),
     ],
 )
@@ -182,7 +188,10 @@ def test_the_barrier_lets_one_artifact_pass(hosts: dict[str, Host]) -> None:
             "1-a (hosts a, b), 1-b (host c). Nothing was moved on any host.",
         ),
         ({"a": going_to("1-a"), "b": going_to("1-a", "d")}, "1-a (host a), 1-a (host b). Nothing was moved"),
-        ({"a": going_to("1-a", moved=True), "b": going_to("1-b")}, "1-a (host a), 1-b (host b). Taking back: host a."),
+        (
+            {"a": going_to("1-a", moved=True), "b": going_to("1-b")},
+            "1-a (host a), 1-b (host b). So far it runs on host a.",
+        ),
     ],
 )
 def test_the_barrier_stops_a_fleet_that_would_run_different_things(hosts: dict[str, Host], said: str) -> None:
@@ -318,10 +327,70 @@ def test_who_was_taken_over_says_by_whom_and_nothing_else() -> None:
     )
 
 
+def deploying(*red: str, moved: bool = True, **more: Any) -> Host:
+    """A host in a deploy; ``red``: the checks that its gate has failed it for."""
+    state = opened(moved=moved)
+    state["open"].update(kind="deploy", version="2.0", target=TWO)
+    if red:
+        checks = tuple((check, f"{check} was bad") for check in red)
+        return Host(state, failure=f"Cannot pass the gate: {', '.join(red)}", red=checks, **more)
+    return Host(state, **more)
+
+
+WAITED = deploying(failure="Cannot start verify: host app0 has failed", waited=True)
+UNMOVED = deploying(moved=False, failure="Cannot start switch: host app0 has failed", waited=True)
+SLOW = Trigger("slow", check="p95", action="consider")
+WIPED = Trigger("wiped", check="rows", level="3", may_lose_rows=True)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "word", "action", "verdicts"),
+    [
+        ([deploying("errors")], "true", "rollback", ["take_back"]),
+        ([deploying("p95")], "true", "ask", ["hold"]),
+        # The hosts that only wait stay where they are, on either version.
+        ([deploying("p95"), WAITED, UNMOVED], "true", "ask", ["hold", "hold", "abandon"]),
+        ([deploying("p95"), deploying("errors"), UNMOVED], "true", "rollback", ["take_back", "take_back", "abandon"]),
+        ([deploying("errors")], "ask", "ask", ["hold"]),
+        ([deploying("errors")], "false", "record", ["hold"]),
+        # The database does not go back while the release goes on.
+        ([deploying("rows")], "true", "ask", ["hold"]),
+        # What could not be carried out goes back in any case.
+        ([deploying(failure="the switch has failed")], "false", None, ["take_back"]),
+        ([deploying("p95"), deploying(failure="no route", unreachable=True)], "ask", None, ["take_back", "take_back"]),
+        ([deploying("p95"), deploying("p95", alive=False)], "ask", None, ["take_back", "take_back"]),
+        ([rolling(failure="red", red=(("p95", "slow"),))], "ask", None, ["take_back"]),
+        ([deploying()], "ask", None, ["finish"]),
+    ],
+)
+def test_what_red_checks_lead_to_in_a_deploy(
+    hosts: list[Host], word: str, action: str | None, verdicts: list[str]
+) -> None:
+    fleet = {f"app{number}": host for number, host in enumerate(hosts)}
+    weighed = weigh(fleet, (SLOW, WIPED), Circumstances(word))
+    assert (weighed.action if weighed else None) == action
+    assert [verdict.action for verdict in decide("decide", fleet, weighed).values()] == verdicts
+
+
+def test_what_is_held_serves_and_says_how_to_go_back() -> None:
+    fleet = {"app0": deploying("p95"), "app1": UNMOVED}
+    weighed = weigh(fleet, (SLOW,), Circumstances())
+    ending = close("hold", "app0", fleet, weighed, "ansible-playbook rollback_level2.yml")
+    assert (ending.outcome, ending.verdict, ending.good, ending.restored) == ("failed", "red", False, TWO)
+    assert ending.message.endswith(
+        "It was not taken back, for trigger slow is for a person to consider, and serves on host app0. To take it back,"
+        " run: ansible-playbook rollback_level2.yml. To keep it, deploy it again."
+    )
+    assert close("abandon", "app1", fleet, weighed).restored is None
+
+
 @pytest.mark.parametrize(
     ("hosts", "expected"),
     [
         ([Host({"current": TWO}, target=TWO)], True),
+        ([Host({"current": TWO, "good": [TWO, ONE]}, target=TWO)], True),
+        # What was left red for a person to decide about has to pass its gates before it is called good.
+        ([Host({"current": TWO, "good": [ONE]}, target=TWO)], False),
         ([Host({"current": TWO}, target=TWO), Host({"current": ONE}, target=TWO)], False),
         ([Host({"current": None}, target=TWO)], False),
         ([Host({"current": TWO})], False),

@@ -83,6 +83,8 @@ def test_an_empty_journal_knows_nothing() -> None:
         "database": {"backup_id": None, "migrations": []},
         "since": {},
         "measured": {},
+        "arrival": None,
+        "triggers": [],
         "releases": 0,
         "head": "",
     }
@@ -391,3 +393,44 @@ def test_what_a_rollback_moves_beside_the_code_is_known_before_it_moves(outcome:
     book.add("closed", "r3", outcome=outcome, data={} if outcome == "succeeded" else {"restored": target("r2", "b")})
     assert book.state["since"].get("r1", {"migrations": []})["migrations"] == left
     assert book.state["current"]["artifact"]["id"] == ("a" if outcome == "succeeded" else "b")
+
+
+def test_how_what_runs_came_to_run() -> None:
+    book = Book()
+    assert book.state["arrival"] is None
+    book.open("r1").move("r1", "a1")
+    assert book.state["open"]["switched"] == "2026-11-22T01:00:02.000Z"
+    book.add("closed", "r1", outcome="succeeded")
+    came = {"release": "r1", "kind": "deploy", "time": "2026-11-22T01:00:02.000Z"}
+    assert book.state["arrival"] == came
+    # Other settings are no other release.
+    assert book.deploy("e1", "a1", 2, kind="emergency").state["arrival"] == came
+    book.open("r2").move("r2", "a2").add("closed", "r2", outcome="rolled_back", data={"restored": target("r1", "a1")})
+    assert {key: book.state["arrival"][key] for key in ("release", "kind")} == {"release": "r2", "kind": "rolled_back"}
+    assert book.deploy("r3", "a0", kind="rollback").state["arrival"]["kind"] == "rollback"
+
+
+def test_what_was_left_red_for_a_person_runs_and_is_not_good() -> None:
+    book = Book().deploy("r1", "a1").open("r2").move("r2", "a2")
+    book.add("closed", "r2", outcome="failed", data={"restored": target("r2", "a2")})
+    state = book.state
+    assert (state["current"]["release"], state["arrival"]["kind"], state["bad"]) == ("r2", "deploy", [])
+    assert [good["release"] for good in state["good"]] == ["r1"]
+    # A rollback that has failed and has returned to what it was to leave is another thing.
+    book.open("r3", "rollback").move("r3", "a1").add(
+        "closed", "r3", outcome="failed", data={"restored": target("r2", "a2")}
+    )
+    assert book.state["arrival"]["kind"] == "rolled_back"
+
+
+def test_what_was_said_against_the_release_that_runs() -> None:
+    book = Book().deploy("r1", "a1").deploy("r2", "a2")
+    asked = {"source": "alert", "trigger": "errors", "level": "2", "action": "ask"}
+    book.add("noted", "r2", name="trigger", data={"release": "r1", **asked})
+    book.add("noted", "r2", name="trigger", data={"release": "r2", **asked, "alerts": ["abc now"], "reason": "slow"})
+    book.add("noted", "r2", name="watch", data={"release": "r2", "event": "tick"})
+    book.add("noted", "r2", name="watch", data={"release": "r2", "event": "decided", "action": "rollback"})
+    assert [(one["action"], one["alerts"]) for one in book.state["triggers"]] == [
+        ("ask", ["abc now"]),
+        ("rollback", []),
+    ]

@@ -7,80 +7,107 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.sluice.release.plugins.module_utils.watch._fleet import Host, Outcome, decide, rollback_command
+from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances
+from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
+from ansible_collections.sluice.release.plugins.module_utils.watch._fleet import Host, Outcome, decide, weigh
 
 COMMAND = "ansible-playbook rollback_level2.yml -l prod"
 
 
-def tick(verdict: str | None = "green", *, trigger: bool = False, **more: Any) -> Host:
-    """What release_watch has found on a host."""
-    red = {"verdict": "red", "text": "error rate 7 %"}
+def tick(verdict: str | None = "green", check: str | None = None, policy: str | None = None, **more: Any) -> Host:
+    """What release_watch has found on a host; ``check``: what is red is a reason to go back."""
+    red = {"verdict": "red", "text": "error rate 7 %", "check": check, "policy": policy}
     findings = [red] if verdict == "red" else [{"verdict": "yellow", "text": "late"}] if verdict == "yellow" else []
-    told = {"state": "watching", "release": "r1", "version": "1.1.0", "over": False, "watches": [], "policy": "true"}
-    return Host({**told, "verdict": verdict, "trigger": trigger, "findings": findings, **more})
+    told = {"state": "watching", "release": "r1", "version": "1.1.0", "over": False, "watches": [], "spent": None}
+    return Host({**told, "verdict": verdict, "findings": findings, **more})
 
 
+RED = tick("red", "errors")
 HELD = Host({"state": "held", "release": "r1", "version": "1.1.0", "verdict": None, "over": False})
 NONE = Host({"state": "none", "release": None, "version": None, "verdict": None, "over": True})
 LOST = Host(None, "Cannot reach app2: no route")
 KILLED = Host({"state": "interrupted", "verdict": None, "over": False, "line": "deploy r2 was interrupted"})
 
 
+def outcome(hosts: dict[str, Host], word: str = "true", *triggers: Trigger) -> Outcome:
+    return decide(hosts, weigh(hosts, triggers, Circumstances(word)), word, COMMAND)
+
+
 @pytest.mark.parametrize(
-    ("hosts", "auto", "action", "failed", "verdict"),
+    ("hosts", "word", "action", "failed", "verdict"),
     [
         ([tick(), tick()], "true", "none", False, "green"),
         ([tick(), tick("yellow")], "true", "none", False, "yellow"),
         ([tick("pending")], "true", "none", False, "pending"),
         ([tick(None)], "true", "none", False, None),
         # One host with a reason takes all of them back.
-        ([tick(), tick("red", trigger=True)], "true", "rollback", True, "red"),
-        ([tick("red", trigger=True, policy="ask")], "ask", "ask", True, "red"),
-        ([tick("red", trigger=True, policy="false")], "false", "record", False, "red"),
+        ([tick(), RED], "true", "rollback", True, "red"),
+        ([RED], "ask", "ask", True, "red"),
+        ([RED], "false", "record", False, "red"),
         # What is red without being a reason is for a person to look at: one crash, missed ticks.
         ([tick("red"), tick()], "true", "record", True, "red"),
         ([tick("red")], "ask", "record", True, "red"),
         ([tick("red")], "false", "record", False, "red"),
         # The window that says most counts.
-        ([tick("red", trigger=True, policy="ask"), tick("red", trigger=True)], "ask", "rollback", True, "red"),
-        ([tick("red", trigger=True, policy="false")], "true", "record", False, "red"),
+        ([tick("red", "errors", "ask"), RED], "true", "rollback", True, "red"),
+        ([tick("red", "errors", "ask")], "true", "ask", True, "red"),
+        ([tick("red", "errors", "false")], "true", "record", False, "red"),
+        ([tick("red", "errors", "true")], "false", "rollback", True, "red"),
         # Whoever releases now decides; the watch does not come between.
         ([HELD, HELD], "true", "none", False, None),
-        ([HELD, tick("red", trigger=True)], "true", "record", True, "red"),
+        ([HELD, RED], "true", "record", True, "red"),
+        # Once was enough.
+        ([tick("red", "errors", spent="it was tried before")], "true", "ask", True, "red"),
         # A host that cannot be looked at is red, and no reason to go back.
         ([tick(), LOST], "true", "none", True, "red"),
-        ([tick("red", trigger=True), LOST], "true", "rollback", True, "red"),
+        ([RED, LOST], "true", "rollback", True, "red"),
         ([LOST], "false", "none", True, "red"),
         ([tick(), KILLED], "true", "none", True, "red"),
         ([NONE, NONE], "true", "none", False, None),
     ],
 )
-def test_what_a_tick_leads_to(hosts: list[Host], auto: str, action: str, failed: bool, verdict: str | None) -> None:
-    told = decide({f"app{number}": host for number, host in enumerate(hosts, 1)}, auto, COMMAND)
+def test_what_a_tick_leads_to(hosts: list[Host], word: str, action: str, failed: bool, verdict: str | None) -> None:
+    told = outcome({f"app{number}": host for number, host in enumerate(hosts, 1)}, word)
     assert (told.action, told.failed, told.verdict) == (action, failed, verdict)
     assert bool(told.message) or not told.failed
 
 
+def test_the_triggers_of_the_profile_say_by_which_level() -> None:
+    slow, errors = (
+        Trigger("slow", check="p95*", action="consider", level="1"),
+        Trigger("bad", check="errors", level="1"),
+    )
+    told = outcome({"app1": RED, "app2": tick("red", "p95_ms")}, "true", slow, errors)
+    assert (told.action, told.trigger, told.level) == ("rollback", "bad", "1")
+    assert outcome({"app1": tick("red", "p95_ms")}, "true", slow, errors).action == "ask"
+
+
 @pytest.mark.parametrize(
-    ("hosts", "message"),
+    ("hosts", "word", "message"),
     [
         (
-            {"app1": tick(), "app2": tick("red", trigger=True)},
-            "Cannot keep release 1.1.0: app2: error rate 7 %. It is taken back.",
+            {"app1": tick(), "app2": RED},
+            "true",
+            "Cannot keep release 1.1.0: app2: error rate 7 %. Trigger errors takes it back by level 2.",
         ),
         (
-            {"app1": tick("red", trigger=True, policy="ask")},
-            f"Cannot keep release 1.1.0: error rate 7 %. To take it back, run: {COMMAND}.",
+            {"app1": RED},
+            "ask",
+            (
+                f"Cannot keep release 1.1.0: error rate 7 %. To take it back, run: {COMMAND}. It was not, for"
+                " rollback_automatic is ask."
+            ),
         ),
         (
             {"app1": tick("red"), "app2": LOST},
+            "true",
             "Cannot call the watch of 1.1.0 green: app1: error rate 7 %; app2: Cannot reach app2: no route.",
         ),
-        ({"app1": tick()}, ""),
+        ({"app1": tick()}, "true", ""),
     ],
-)  # fmt: skip
-def test_what_is_said(hosts: dict[str, Host], message: str) -> None:
-    assert decide(hosts, "true", COMMAND).message == message
+)
+def test_what_is_said(hosts: dict[str, Host], word: str, message: str) -> None:
+    assert outcome(hosts, word).message == message
 
 
 def over(release: str = "r1") -> Host:
@@ -101,16 +128,5 @@ def over(release: str = "r1") -> Host:
     ],
 )
 def test_when_it_is_over_and_what_is_reported(hosts: list[Host], report: str | None, is_over: bool) -> None:
-    told: Outcome = decide({f"app{number}": host for number, host in enumerate(hosts)}, "true", COMMAND)
+    told = outcome({f"app{number}": host for number, host in enumerate(hosts)})
     assert (told.report, told.over) == (report, is_over)
-
-
-@pytest.mark.parametrize(
-    ("inventories", "limit", "command"),
-    [
-        ([], "prod", COMMAND),
-        (["my hosts"], None, "ansible-playbook rollback_level2.yml -i 'my hosts'"),
-    ],
-)
-def test_the_command_for_who_is_asked(inventories: list[str], limit: str | None, command: str) -> None:
-    assert rollback_command(2, inventories, limit) == command

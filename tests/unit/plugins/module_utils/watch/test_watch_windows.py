@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.watch._windows import policy, read_windows, strictest
+from ansible_collections.sluice.release.plugins.module_utils.watch._windows import read_windows
 
 FIVE = {"name": "5 min", "until": 300, "every": 60}
 HOUR = {"name": "1 h", "until": 3600, "every": 600}
@@ -64,19 +64,3 @@ def test_every_wrong_window_is_named() -> None:
         read_windows([HOUR, FIVE, {"name": "1 h", "until": 9000, "every": 900}])
     assert "5 min: it ends at 300 s, but the window before it ends at 3600 s" in str(caught.value)
     assert "1 h: two windows have this name" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("value", "word"),
-    [(True, "true"), ("yes", "true"), ("Ask", "ask"), (False, "false"), ("no", "false"), (None, None), ("", None)],
-)
-def test_what_red_leads_to(value: Any, word: str | None) -> None:
-    assert policy(value) == word
-
-
-@pytest.mark.parametrize(
-    ("words", "word"),
-    [(["false", "ask"], "ask"), (["ask", "true", "false"], "true"), (["false"], "false"), ([], "ask")],
-)
-def test_the_word_that_does_the_most_counts(words: list[str], word: str) -> None:
-    assert strictest(words, "ask") == word
