@@ -32,5 +32,6 @@ class ActionModule(FleetAction):
             "action": verdicts[name].action,
             "reason": verdicts[name].reason,
             "release": (hosts[name].open or {}).get("release"),
+            "kind": (hosts[name].open or {}).get("kind"),
             "hosts": {host: verdict.action for host, verdict in verdicts.items()},
         }

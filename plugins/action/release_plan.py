@@ -42,7 +42,9 @@ class ActionModule(FleetAction):
         "kind": {
             "type": "str",
             "default": "deploy",
-            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency", "lock"],
+            "choices": [
+                *("deploy", "rollback", "rollback_drill", "recover", "backup", "restore", "drill", "emergency", "lock")
+            ],
         },
     }
 
@@ -103,7 +105,7 @@ def times_of(windows: Any) -> list[dict[str, Any]]:
 
 def purpose(kind: str, version: str, reason: str) -> str:
     """Return what a run holds its lock for, as another who waits reads it, or one that has lost it."""
-    return ": ".join(filter(None, [f"{kind} {version}".strip(), " ".join(reason.split())]))
+    return ": ".join(filter(None, [f"{kind.replace('_', ' ')} {version}".strip(), " ".join(reason.split())]))
 
 
 def _operator(task_vars: dict[str, Any]) -> str:

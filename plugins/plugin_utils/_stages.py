@@ -19,6 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     seconds_text,
 )
 from ansible_collections.sluice.release.plugins.plugin_utils._stage_texts import (
+    drill_lines,
     failure_detail,
     rollback_detail,
     stage_detail,
@@ -33,6 +34,7 @@ _ASCII = {"good": "ok", "bad": "XX", "run": "..", "warn": "! "}
 
 _STAGE_WIDTH = 12
 _TIME_WIDTH = 16
+_DRILL_WIDTH = 26
 
 
 class Segment(NamedTuple):
@@ -107,6 +109,8 @@ class Narrator:
     last_word: str = ""
     """What a last `fail` task said after every release was closed."""
 
+    _drill: dict[str, Any] | None = None
+
     _running: dict[str, _Running] = field(default_factory=dict)
     _pending: list[_Failure] = field(default_factory=list)
     _told: set[str] = field(default_factory=set)
@@ -144,7 +148,7 @@ class Narrator:
         came_from = data.get("from") or ((journal.get("current") or {}).get("version"))
         way = way_text(came_from, self._version)
         kind = data.get("kind") if data.get("kind") not in (None, "deploy") else ""
-        words = [kind, data.get("application"), data.get("environment"), way]
+        words = [kind and str(kind).replace("_", " "), data.get("application"), data.get("environment"), way]
         head: Line = [Segment("SLUICE", STRONG)]
         if self.check:
             head.append(Segment("  CHECK", WARN))
@@ -187,6 +191,8 @@ class Narrator:
         data = event.get("data") or {}
         if event.get("name") == "issue" and data.get("message"):
             return self._remark(str(data["message"]))
+        if event.get("name") == "rollback_drill":
+            return self._drilled(data)
         if event.get("name") != "rollback":
             return []
         note = rollback_detail(data)
@@ -198,6 +204,20 @@ class Narrator:
         good = bool(data.get("verified", True)) and data.get("to") is not None
         took = seconds_text(data["seconds"]) if data.get("seconds") is not None else ""
         return [[*line, self._marked(GOOD if good else BAD), Segment(f"  {took:<{_TIME_WIDTH}}  {note}".rstrip())]]
+
+    def _drilled(self, data: Mapping[str, Any]) -> list[Line]:
+        """Tell how long the levels took, once: the result is that of all hosts."""
+        if self._drill is not None:
+            return []
+        self._drill = dict(data)
+        lines = []
+        for number, (good, took, detail) in enumerate(drill_lines(data)):
+            line = [Segment(f"  {'' if number else 'drill':<{_STAGE_WIDTH}} "), self._marked(GOOD if good else BAD)]
+            line.append(Segment(f"  {took:<{_DRILL_WIDTH}}", PLAIN if good else WARN))
+            indent = len(plain(line)) + 2
+            first, *rest = self._wrap(detail, indent)
+            lines += [[*line, Segment(f"  {first}")], *([Segment(" " * indent + text)] for text in rest)]
+        return lines
 
     def _close(self, host: str, event: Mapping[str, Any]) -> list[Line]:
         self._closed[host] = {key: _value(event, key) for key in ("outcome", "reason", "verdict")}
@@ -280,7 +300,9 @@ class Narrator:
         if report.get("seconds") is not None:
             parts.append(f"after {seconds_text(report['seconds'])}")
         text = " ".join(parts)
-        if report.get("verdict"):
+        if self._drill is not None:
+            text = f"{version} serves as before{where}, and the budgets of the drill are met"
+        elif report.get("verdict"):
             text += f", verdict {report['verdict']}"
         probe = report.get("requests")
         return f"{text}, {probe['failed']} of {count_text(probe['sent'], 'request')} failed" if probe else text
@@ -296,7 +318,7 @@ class Narrator:
         error = report.get("error") or {}
         if error.get("stage"):
             on = f" on {error['host']}" if self._many and error.get("host") else ""
-            return f"{self._version} failed in stage {error['stage']}{on}"
+            return f"{self._version or 'the run'} failed in stage {error['stage']}{on}"
         reasons = [str(closed["reason"]) for closed in self._closed.values() if closed.get("reason")]
         return self.last_word or next(iter(reasons), outcome.replace("_", " "))
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import EMERGENCY, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, EMERGENCY, ROLLBACK
 
 # From this similarity on a variable counts as a misspelt option of a role.
 _NEAR_MISS = 0.85
@@ -24,7 +24,7 @@ _NEAR_MISS = 0.85
 _SUGGESTION = 0.6
 
 # The kinds of a run that are no verbs.
-_VERBS = {EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
+_VERBS = {DRILL: "drill the rollback", EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
 
 # Ansible's own names, and names that belong to whoever invented them.
 _FOREIGN = re.compile(

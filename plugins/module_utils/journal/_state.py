@@ -36,7 +36,9 @@ RESTORE = "restore"  # its evidence says which backup took the database's place
 
 # What is noted with a meaning of its own.
 MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
-DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken
+DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken, null for one that was not carried through
+
+# A kind of run as well: whatever moves in it is brought back, so what runs, what was good and what was bad stay the same.
 
 # The chain keys and the clock of the machine: of no use to whoever reads a result.
 _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")
@@ -177,6 +179,8 @@ class _Fold:
         if self.open is None:
             return
         self.open["moved"] = True
+        if self.open["kind"] == DRILL:
+            return
         # The first switch says where the release goes; taking it back may pass through the same stage.
         if self.open["target"] is None and data.get("artifact"):
             # Other settings are no other release: its backup, its migrations and its watch stay what they are.
@@ -192,8 +196,11 @@ class _Fold:
         if self.open is None:
             return
         self.open["left"] = [*self.open["left"], entry["stage"]]
-        self._note_database(entry)
         self.open.update(stage=None, stage_started=None)
+        if self.open["kind"] == DRILL:
+            # Verified or not, it is where the host is not to stay.
+            return
+        self._note_database(entry)
         if entry["stage"] == VERIFY:
             self.open["passed"] = True
 
@@ -241,7 +248,7 @@ class _Fold:
             "ended": entry["time"],
         }
         restored = entry["data"].get("restored")
-        if entry["outcome"] in ("succeeded", "unchanged") and release["database"]:
+        if entry["outcome"] in ("succeeded", "unchanged") and release["database"] and release["kind"] != DRILL:
             self.ledger.changed(release["database"])
         if entry["outcome"] == "succeeded" and release["kind"] == ROLLBACK and release["level"]:
             self._measure(str(release["level"]), ROLLBACK, entry.get("seconds"), entry)
@@ -397,8 +404,10 @@ def _enter(
 ) -> list[Event]:
     if opened["stage"] == request.stage:
         return []
-    # A stage that is still open when the release is taken back did not succeed: it was cut off.
-    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK else None
+    # A stage that is still open when the release is taken back did not succeed: it was cut off. A drill goes from one
+    # level to the next, with what the stage before has found.
+    goes_on = opened.get("kind") == DRILL and request.evidence
+    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK and not goes_on else None
     entered = _event(
         request.release, "entered", now, stage=request.stage, data=request.data, extra={"budget": request.budget}
     )

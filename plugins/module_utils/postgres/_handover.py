@@ -22,6 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres import _da
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import (
+    PREPARED,
     RestoreOptions,
     count_losses,
     forget,
@@ -85,6 +86,26 @@ def _give_back(options: RestoreOptions, means: Means) -> dict[str, Any]:
     return _result(started, changed, restored, replaced=None, prepared=options.prepared, removed=[], losses=[])
 
 
+def _discard(options: RestoreOptions, means: Means) -> dict[str, Any]:
+    """Drop what was prepared, or taken back, and is not needed any more."""
+    started, live, prepared = time.monotonic(), options.url.database, options.prepared or ""
+    if not prepared.startswith(_databases.temporary_prefix(live, PREPARED)):
+        raise SluiceError(
+            f"drop database {prepared}",
+            f"it is none that was prepared for {live}",
+            "Name the one that state prepared has returned",
+        )
+    with means.connect(options.admin) as admin:
+        changed = _exists(admin, prepared)
+        if changed and not means.check_mode:
+            still_ours()
+            _databases.drop(admin, prepared)
+    restored = {"database": live, "backup_id": None, "created": None}
+    return _result(
+        started, changed, restored, replaced=None, prepared=None, removed=[prepared] if changed else [], losses=[]
+    )
+
+
 def _exists(admin: Database, name: Optional[str]) -> bool:
     return bool(name) and _databases.exists(admin, name or "")
 
@@ -106,4 +127,5 @@ _STATES: dict[str, Callable[[RestoreOptions, Means], dict[str, Any]]] = {
     "prepared": restore_backup,
     "swapped": _take_place,
     "returned": _give_back,
+    "discarded": _discard,
 }

@@ -31,7 +31,7 @@ STATE = {
 def ask(level: str, *states: dict[str, Any] | None, hostvars: dict[str, Any] | None = None, **options: Any) -> Any:
     """Ask for the first host of as many as there are states."""
     action = ActionModule.__new__(ActionModule)
-    arguments = {"version": None, "backup_id": None, "revertible": True, "breaking": [], "budgets": {}, **options}
+    arguments = {"version": None, "backup_id": None, "revertible": True, "breaking": [], "budgets": {}, "stand_in": None, **options}
     facts = [{} if state is None else {"sluice_journal": state} for state in states]
     known = {f"app{number}": {"ansible_facts": one, **(hostvars or {})} for number, one in enumerate(facts, start=1)}
     told = {"inventory_hostname": "app1", "ansible_facts": facts[0], "ansible_play_hosts": list(known)}
