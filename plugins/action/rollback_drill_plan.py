@@ -40,7 +40,10 @@ class ActionModule(FleetAction):
             "serves": states[host]["current"],
             "targets": {str(level): goals[host].target for level, goals in where.items()},
             "backup_id": where[DATABASE][host].backup_id if DATABASE in where else None,
-            "stand_in": _levels.needs_stand_in(states[host], levels),
+            "before": _levels.before({level: goals[host] for level, goals in where.items()}),
+            # A shadow is made with one configuration.
+            "stand_in": args["place"] == _levels.SHADOW or _levels.needs_stand_in(states[host], levels),
+            "database": _shadow.database_name((args["live"] or {}).get("database_url")),
             "lines": _levels.plan_lines(where, states, args["budgets"], args["place"]),
         }
 

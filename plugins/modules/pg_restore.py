@@ -86,8 +86,10 @@ options:
       - V(returned) gives O(replaced) its place back, and what had taken it is called O(prepared) again. The next
         restore drops that one.
       - V(discarded) drops O(prepared), as after a drill.
+      - V(absent) drops the database of O(database_url) and what restores of it have left. Its name has to end with
+        C(__shadow), as that of a database does which a drill has made.
     type: str
-    choices: [restored, prepared, swapped, returned, discarded]
+    choices: [restored, prepared, swapped, returned, discarded, absent]
     default: restored
   prepared:
     description: Name of the database that was prepared, as RV(prepared) gave it.
@@ -255,7 +257,7 @@ ARGUMENTS = {
     "keep_replaced_days": {"type": "int"},
     "state": {
         "type": "str",
-        "choices": ["restored", "prepared", "swapped", "returned", "discarded"],
+        "choices": ["restored", "prepared", "swapped", "returned", "discarded", "absent"],
         "default": "restored",
     },
     "prepared": {"type": "str"},

@@ -80,8 +80,16 @@ targets:
   description: By level, where it leads this host.
   returned: success
   type: dict
+before:
+  description: The version that the levels 2 and 3 go to; null when neither is drilled.
+  returned: success
+  type: dict
 backup_id:
   description: The backup that level 3 restores; null without level 3.
+  returned: success
+  type: str
+database:
+  description: Name of the database in O(live); null without one.
   returned: success
   type: str
 stand_in:

@@ -192,7 +192,9 @@ class Narrator:
         if event.get("name") == "issue" and data.get("message"):
             return self._remark(str(data["message"]))
         if event.get("name") == "rollback_drill":
-            return self._drilled(data)
+            # The result is that of all hosts, and is told in the end.
+            self._drill = dict(data)
+            return []
         if event.get("name") != "rollback":
             return []
         note = rollback_detail(data)
@@ -204,20 +206,6 @@ class Narrator:
         good = bool(data.get("verified", True)) and data.get("to") is not None
         took = seconds_text(data["seconds"]) if data.get("seconds") is not None else ""
         return [[*line, self._marked(GOOD if good else BAD), Segment(f"  {took:<{_TIME_WIDTH}}  {note}".rstrip())]]
-
-    def _drilled(self, data: Mapping[str, Any]) -> list[Line]:
-        """Tell how long the levels took, once: the result is that of all hosts."""
-        if self._drill is not None:
-            return []
-        self._drill = dict(data)
-        lines = []
-        for number, (good, took, detail) in enumerate(drill_lines(data)):
-            line = [Segment(f"  {'' if number else 'drill':<{_STAGE_WIDTH}} "), self._marked(GOOD if good else BAD)]
-            line.append(Segment(f"  {took:<{_DRILL_WIDTH}}", PLAIN if good else WARN))
-            indent = len(plain(line)) + 2
-            first, *rest = self._wrap(detail, indent)
-            lines += [[*line, Segment(f"  {first}")], *([Segment(" " * indent + text)] for text in rest)]
-        return lines
 
     def _close(self, host: str, event: Mapping[str, Any]) -> list[Line]:
         self._closed[host] = {key: _value(event, key) for key in ("outcome", "reason", "verdict")}
@@ -267,7 +255,7 @@ class Narrator:
 
     def recap(self, failed_hosts: Sequence[str], changed: int, seconds: float) -> list[Line]:
         """Return the last lines: the outcome, and where the report lies."""
-        lines = [*self.flush(), []]
+        lines = [*self.flush(), *self._drilled(), []]
         outcomes = [str(closed.get("outcome")) for closed in self._closed.values()]
         outcome = self.report["outcome"] if self.report else _fleet_outcome(outcomes)
         if self.check:
@@ -288,6 +276,17 @@ class Narrator:
         lines.append([Segment(word, tone), Segment(f"  {text.rstrip('.')}.")])
         if self.report_path:
             lines[-1].append(Segment(f"  Report: {self.report_path}"))
+        return lines
+
+    def _drilled(self) -> list[Line]:
+        """Tell how long the levels of a drill took."""
+        lines: list[Line] = [[]] if self._drill else []
+        for number, (good, took, detail) in enumerate(drill_lines(self._drill or {})):
+            line = [Segment(f"  {'' if number else 'drill':<{_STAGE_WIDTH}} "), self._marked(GOOD if good else BAD)]
+            line.append(Segment(f"  {took:<{_DRILL_WIDTH}}", PLAIN if good else WARN))
+            indent = len(plain(line)) + 2
+            first, *rest = self._wrap(detail, indent)
+            lines += [[*line, Segment(f"  {first}")], *([Segment(" " * indent + text)] for text in rest)]
         return lines
 
     def _success(self, outcome: str) -> str:

@@ -95,6 +95,11 @@ def needs_stand_in(state: State, levels: Sequence[int]) -> bool:
     return CONFIG in levels and state["current"] is not None and not earlier_configs(state)
 
 
+def before(where: Mapping[int, Goal]) -> Optional[Mapping[str, Any]]:
+    """Return the version that a level of code goes to; None when none is drilled."""
+    return next((goal.target for level, goal in where.items() if level > CONFIG), None)
+
+
 def plan_lines(
     where: Mapping[int, Mapping[str, Goal]],
     states: Mapping[str, State],

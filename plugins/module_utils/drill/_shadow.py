@@ -18,9 +18,7 @@ from typing import Any, Optional
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-
-# What the name of its database ends with; nothing else is ever dropped.
-SUFFIX = "__shadow"
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import SHADOW
 
 # Drivers that can have one: what they run is found by one name, and they need no proxy.
 DRIVERS = ("pm2", "process")
@@ -114,16 +112,16 @@ def _proxies(live: View, shadow: View) -> Iterator[str]:
 def _database(live: View, shadow: View) -> Iterator[str]:
     if not live.get("database_url"):
         return
-    wanted = str(_database_name(live["database_url"])) + SUFFIX
+    wanted = str(database_name(live["database_url"])) + SHADOW
     if _database_of(shadow.get("database_url")) == _database_of(live["database_url"]):
         yield "its database is the application's (sluice_database_url, sluice_migration_url)"
-    elif _database_name(shadow.get("database_url")) != wanted:
+    elif database_name(shadow.get("database_url")) != wanted:
         yield f"its database is not called {wanted}, the only one that a drill makes and drops"
 
 
 def _environment(live: View, shadow: View) -> Iterator[str]:
     database, cache = _database_of(live.get("database_url")), _cache_of(live.get("redis_url"))
-    name, ports = _database_name(live.get("database_url")), {str(port) for port in _numbers(live)}
+    name, ports = database_name(live.get("database_url")), {str(port) for port in _numbers(live)}
     for variable, value in sorted((shadow.get("environment") or {}).items()):
         text = str(value)
         if database and _database_of(text) == database:
@@ -186,7 +184,8 @@ def _database_of(url: Any) -> Optional[tuple[str, int, str]]:
     return _host(parts.hostname), parts.port or 5432, unquote(parts.path.lstrip("/"))
 
 
-def _database_name(url: Any) -> Optional[str]:
+def database_name(url: Any) -> Optional[str]:
+    """Return the name of the database in a URL of PostgreSQL; None for anything else."""
     found = _database_of(url)
     return found[2] if found else None
 

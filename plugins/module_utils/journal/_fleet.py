@@ -172,7 +172,7 @@ def _check_artifacts(stage: str, hosts: Mapping[str, Host]) -> None:
     members: dict[tuple[str, str], list[str]] = {}
     for name, host in sorted(hosts.items()):
         artifact = (host.target or {}).get("artifact") or {}
-        if artifact and (host.open or {}).get("kind") != ROLLBACK:
+        if artifact and (host.open or {}).get("kind") not in (DRILL, ROLLBACK):
             members.setdefault((str(artifact.get("id")), str(artifact.get("checksum"))), []).append(name)
     if len(members) < 2:
         return

@@ -18,17 +18,19 @@ from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._fence import still_ours
-from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _replaced, _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import (
     PREPARED,
+    RESTORE,
     RestoreOptions,
     count_losses,
     forget,
     restore_backup,
     swap,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import SHADOW
 
 
 def restore(options: RestoreOptions, means: Means) -> dict[str, Any]:
@@ -106,6 +108,26 @@ def _discard(options: RestoreOptions, means: Means) -> dict[str, Any]:
     )
 
 
+def _drop(options: RestoreOptions, means: Means) -> dict[str, Any]:
+    """Drop a database that was made for a drill, and what restores of it have left."""
+    started, name = time.monotonic(), options.url.database
+    if not name.endswith(SHADOW):
+        raise SluiceError(
+            f"drop database {name}", f"its name does not end with {SHADOW}", "Drop it by hand, if you mean it"
+        )
+    with means.connect(options.admin) as admin:
+        kept = [replaced for replaced, _time in _replaced.list_replaced(admin, name)]
+        there = [one for one in (name, *kept) if _exists(admin, one)]
+        if not means.check_mode:
+            still_ours()
+            for kind in (RESTORE, PREPARED):
+                _databases.drop_leftovers(admin, _databases.temporary_prefix(name, kind))
+            for one in there:
+                _databases.drop(admin, one)
+    restored = {"database": name, "backup_id": None, "created": None}
+    return _result(started, bool(there), restored, replaced=None, prepared=None, removed=there, losses=[])
+
+
 def _exists(admin: Database, name: Optional[str]) -> bool:
     return bool(name) and _databases.exists(admin, name or "")
 
@@ -128,4 +150,5 @@ _STATES: dict[str, Callable[[RestoreOptions, Means], dict[str, Any]]] = {
     "swapped": _take_place,
     "returned": _give_back,
     "discarded": _discard,
+    "absent": _drop,
 }
