@@ -54,6 +54,8 @@ def _states(task_vars: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     lost = sorted(name for name, host in hosts.items() if not host.alive or host.state is None)
     if lost:
         raise SluiceError(
-            "drill the rollback", f"the journal of {', '.join(lost)} cannot be read", "Bring it back, or leave it out by -l"
+            "drill the rollback",
+            f"the journal of {', '.join(lost)} cannot be read",
+            "Bring it back, or leave it out by -l",
         )
     return {name: host.state for name, host in hosts.items() if host.state is not None}

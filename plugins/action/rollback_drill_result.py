@@ -31,15 +31,15 @@ class ActionModule(FleetAction):
         return {"result": data, "met": data["met"], "message": str(_missed(data)) if data["missed"] else ""}
 
 
-def _measured(
-    hostvars: Mapping[str, Any], variable: str, levels: tuple[int, ...]
-) -> dict[int, _levels.Measured]:
+def _measured(hostvars: Mapping[str, Any], variable: str, levels: tuple[int, ...]) -> dict[int, _levels.Measured]:
     entries = (hostvars.get(variable) or {}).get("entries")
+    why = failure_text(hostvars.get("pipeline_failure"))
     if entries is None:
-        why = failure_text(hostvars.get("pipeline_failure")) or "the host cannot be asked"
-        return {level: _levels.Measured(None, why=why) for level in levels}
-    return _levels.measure(entries, levels)
+        return {level: _levels.Measured(None, why=why or "the host cannot be asked") for level in levels}
+    return _levels.measure(entries, levels, why)
 
 
 def _missed(data: Mapping[str, Any]) -> SluiceError:
-    return SluiceError("pass the drill", _levels.missed_text(data), "Mend the way back, and run rollback_drill.yml again")
+    return SluiceError(
+        "pass the drill", _levels.missed_text(data), "Mend the way back, and run rollback_drill.yml again"
+    )

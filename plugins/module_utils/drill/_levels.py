@@ -109,7 +109,7 @@ def plan_lines(
     """Return what the drill would do, line by line."""
     at = "where the application runs" if place == HERE else "at a shadow beside the application, which is not touched"
     lines = [f"Drill {at}: level{'' if len(where) == 1 else 's'} {', '.join(map(str, where))}."]
-    lines += [f"{host}: {named(state['current'])} serves, and again after each level." for host, state in states.items()]
+    lines += [f"{host}: {named(state['current'])} serves, and again after each." for host, state in states.items()]
     for level, hosts in where.items():
         first = next(iter(hosts.values()))
         lines += [f"Level {level}: {host} -> {named(goal.target)}, {goal.reason}." for host, goal in hosts.items()]
@@ -142,8 +142,11 @@ class Measured:
     why: Optional[str] = None
 
 
-def measure(entries: Iterable[Entry], levels: Sequence[int]) -> dict[int, Measured]:
-    """Return how long each level took, by the entries of the drill; the journal has measured it."""
+def measure(entries: Iterable[Entry], levels: Sequence[int], failure: Optional[str] = None) -> dict[int, Measured]:
+    """Return how long each level took, by the entries of the drill; the journal has measured it.
+
+    ``failure``: why the host has stopped before its first level.
+    """
     parts: list[list[Entry]] = []
     for entry in entries:
         if entry["event"] == "entered" and entry["stage"] == ROLLBACK:
@@ -151,7 +154,9 @@ def measure(entries: Iterable[Entry], levels: Sequence[int]) -> dict[int, Measur
         if parts:
             parts[-1].append(entry)
     return {
-        level: _measured(parts[number]) if number < len(parts) else Measured(None, why="it was not reached")
+        level: _measured(parts[number])
+        if number < len(parts)
+        else Measured(None, why=failure if failure and not parts else "it was not reached")
         for number, level in enumerate(levels)
     }
 
@@ -216,7 +221,7 @@ def missed_text(data: Mapping[str, Any]) -> str:
 
 
 def newest(entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
-    """Return by level what its newest drill has found: ``seconds`` (None: failed), ``why``, ``release`` and ``time``."""
+    """Return by level what its newest drill has found: ``seconds`` (None: failed), ``why``, ``release``, ``time``."""
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
         if entry["event"] == "noted" and entry["name"] == DRILL:

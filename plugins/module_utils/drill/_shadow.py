@@ -139,7 +139,9 @@ def _environment(live: View, shadow: View) -> Iterator[str]:
 def _is_within_text(text: str, live: View) -> bool:
     if not text.startswith("/"):
         return False
-    return any(_path(text) == _path(live[key]) or _within(_path(text), _path(live[key])) for key in ("root", "state_dir"))
+    return any(
+        _path(text) == _path(live[key]) or _within(_path(text), _path(live[key])) for key in ("root", "state_dir")
+    )
 
 
 # --- what things are found by ----------------------------------------------------------------------------------------

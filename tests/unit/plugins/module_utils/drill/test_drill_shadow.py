@@ -115,7 +115,8 @@ def test_a_driver_that_has_none_is_named_with_what_to_do(driver: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "name"), [(DATABASE, "shop"), ("postgresql+psycopg://h/a%20b", "a b"), ("mysql://h/shop", None), (None, None)]
+    ("url", "name"),
+    [(DATABASE, "shop"), ("postgresql+psycopg://h/a%20b", "a b"), ("mysql://h/shop", None), (None, None)],
 )
 def test_the_name_of_a_database(url: str | None, name: str | None) -> None:
     assert _shadow.database_name(url) == name
