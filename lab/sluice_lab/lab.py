@@ -39,7 +39,8 @@ class Facts:
     @classmethod
     def draw(cls) -> Facts:
         """Draw free ports and new secrets (letters and digits only: they stand in URLs)."""
-        return cls(*free_ports(4), *(secrets.token_hex(20) for _ in range(4)))
+        app, postgres, valkey, shadow = free_ports(4)
+        return cls(app, postgres, valkey, shadow, *(secrets.token_hex(20) for _ in range(4)))
 
     @classmethod
     def parse(cls, text: str) -> Facts:

@@ -40,6 +40,5 @@ def _measured(hostvars: Mapping[str, Any], variable: str, levels: tuple[int, ...
 
 
 def _missed(data: Mapping[str, Any]) -> SluiceError:
-    return SluiceError(
-        "pass the drill", _levels.missed_text(data), "Mend the way back, and run rollback_drill.yml again"
-    )
+    remedy = "Mend the way back, and run rollback_drill.yml again"
+    return SluiceError("pass the drill", _levels.missed_text(data), remedy)

@@ -12,9 +12,10 @@ version_added: 0.1.0
 author:
   - The Sluice Authors (@sluice-release)
 description:
-  - Works out, from the journal entries of the drill on all hosts of the play, how many seconds each level has taken, and
-    each of its steps. A level took as long as on the slowest host.
-  - A level is missed when it failed on a host, when the way back from it failed, or when it took longer than its budget.
+  - Works out, from the journal entries of the drill on all hosts of the play, how many seconds each level has taken,
+    and each of its steps. A level took as long as on the slowest host.
+  - A level is missed when it failed on a host, when the way back from it failed, or when it took longer than its
+    budget.
   - Runs on the controller.
 extends_documentation_fragment:
   - sluice.release._attributes.info

@@ -65,7 +65,8 @@ def drill_lines(data: Mapping[str, Any]) -> list[tuple[bool, str, str]]:
         )
         missed = (data.get("missed") or {}).get(level)
         budget = (data.get("budgets") or {}).get(level)
-        took = f"{seconds_text(seconds)} of {budget_text(budget)}" if seconds is not None else "-"
+        limit = f" of {budget_text(float(budget))}" if budget else ""
+        took = f"{seconds_text(seconds)}{limit}" if seconds is not None else "-"
         lines.append((missed is None, f"level {level}  {took}", str(missed) if seconds is None else steps))
     return lines
 

@@ -38,7 +38,7 @@ RESTORE = "restore"  # its evidence says which backup took the database's place
 MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
 DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken, null for one that was not carried through
 
-# A kind of run as well: whatever moves in it is brought back, so what runs, what was good and what was bad stay the same.
+# A kind of run as well: whatever moves in it is brought back, so what runs, what was good and what was bad stay so.
 
 # The chain keys and the clock of the machine: of no use to whoever reads a result.
 _STORAGE_KEYS = ("seq", "previous", "hash", "monotonic", "boot")

@@ -113,12 +113,14 @@ def test_what_it_would_do_as_a_person_reads_it() -> None:
     where = _levels.goals(known, (2, 3), "B9")
     assert _levels.plan_lines(where, known, {2: 20}, "here") == [
         "Drill where the application runs: levels 2, 3.",
-        "app1: 1.1.0 (artifact 1.1.0, config 1) serves, and again after each level.",
+        "app1: 1.1.0 (artifact 1.1.0, config 1) serves, and again after each.",
         "Level 2: app1 -> 1.0.0 (artifact 1.0.0, config 1), the last known good.",
         "Level 2: expected 16 s, as the drill R7 took. Budget: 20 s.",
         "Level 3: app1 -> 1.0.0 (artifact 1.0.0, config 1), the last known good.",
-        "Level 3: backup B9 is restored, proven and swapped in; then the database that served gets its place back."
-        " What is written in between goes with the copy.",
+        (
+            "Level 3: backup B9 is restored, proven and swapped in; then the database that served gets its place back."
+            " What is written in between goes with the copy."
+        ),
         "Level 3: expected not known yet. Budget: 600 s.",
     ]
     assert "at a shadow beside" in _levels.plan_lines(where, known, {}, "shadow")[0]
@@ -142,7 +144,7 @@ def failed(stage: str, reason: str | None = "it did not answer") -> dict[str, An
 def level(*seconds: float, back: bool = True) -> list[dict[str, Any]]:
     """One level that went well, and the way back of it."""
     found = [{"event": "opened"}]
-    for stage, took in zip(_levels.STEPS, seconds):
+    for stage, took in zip(_levels.STEPS, seconds, strict=True):
         found += [entered(stage), left(stage, took)]
     return found + ([entered("return"), left("return", 9), entered("switch"), left("switch", 9)] if back else [])
 

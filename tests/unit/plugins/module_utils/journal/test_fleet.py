@@ -412,6 +412,5 @@ def test_a_drill_that_has_failed_or_was_killed_is_led_back_to_what_served() -> N
     back = {"verified": True, "returns": True, "to": "1.1.0", "restored": {"version": "1.1.0"}}
     ending = close("take_back", "a", {"a": Host(state, failure="it fell over", back=back)})
     assert (ending.outcome, ending.good) == ("failed", False)
-    assert ending.message == (
-        "Cannot drill the rollback: host a has failed (it fell over). 1.1.0 serves as before, and the database is as it was."
-    )
+    told = "host a has failed (it fell over). 1.1.0 serves as before, and the database is as it was."
+    assert ending.message == f"Cannot drill the rollback: {told}"
