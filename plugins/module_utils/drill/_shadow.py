@@ -80,7 +80,7 @@ def _processes(live: View, shadow: View) -> Iterator[str]:
     if both:
         yield f"its switch_processes has {', '.join(sorted(both))} as well"
     if shadow.get("ecosystem"):
-        yield "its processes are named by the ecosystem file of the release (switch_ecosystem), as the application's are"
+        yield "its processes are named by the ecosystem file of the release, as the application's are"
     if shadow.get("socket") and shadow.get("socket") == live.get("socket"):
         yield "its switch_socket is the application's"
 
