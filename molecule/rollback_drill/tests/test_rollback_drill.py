@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every level was carried out beside the application, which has seen nothing of it, and nothing is left of the shadow."""
+"""Every level was carried out beside the application, which has seen nothing of it. Nothing is left of the shadow."""
 
 from __future__ import annotations
 
