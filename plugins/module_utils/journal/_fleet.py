@@ -283,7 +283,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         last = row["last"] or {}
         values = [row["version"], row["artifact"], row["config"]]
         told = [*("-" if value is None else str(value) for value in values)]
-        run = f"{last['kind'] or 'release'} {last['outcome']}" if last else "-"
+        run = f"{(last['kind'] or 'release').replace('_', ' ')} {last['outcome']}" if last else "-"
         cells.append(
             [row["host"], *told, run, last.get("ended") or "-"] if row["known"] else [row["host"], "unreachable"]
         )

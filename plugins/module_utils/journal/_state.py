@@ -438,7 +438,9 @@ def _note(
 def _close(
     entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
 ) -> list[Event]:
-    cut_off = (request.reason or "interrupted") if request.outcome == "failed" else None
+    # A run that has failed may have led its host back whole, and then the stage in which it did has not failed.
+    led_back = opened["stage"] == ROLLBACK and bool(_last_note(entries, request.release, ROLLBACK).get("verified"))
+    cut_off = (request.reason or "interrupted") if request.outcome == "failed" and not led_back else None
     began = _newest(entries, request.release, "opened")
     extra = {
         "outcome": request.outcome,
@@ -472,6 +474,14 @@ def _end_stage(
         extra["reason"] = failure
     event = "left" if failure is None else "failed"
     return [_event(request.release, event, now, stage=opened["stage"], data=request.evidence, extra=extra)]
+
+
+def _last_note(entries: Sequence[Mapping[str, Any]], release: str, name: str) -> Mapping[str, Any]:
+    """Return the newest note of this name in a release; empty without one."""
+    notes = (
+        e["data"] for e in reversed(entries) if e["release"] == release and e["event"] == "noted" and e["name"] == name
+    )
+    return next(notes, {})
 
 
 def _newest(entries: Sequence[Mapping[str, Any]], release: str, event: str) -> Mapping[str, Any] | None:

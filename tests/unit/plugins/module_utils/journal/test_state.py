@@ -441,3 +441,11 @@ def test_a_level_that_a_drill_did_not_carry_through_says_nothing_of_how_long_it_
     book = Book().deploy("r1", "a")
     book.add("noted", "r1", name="rollback_drill", data={"levels": {"1": 5.0, "2": None}})
     assert set(book.state["measured"]) == {"1"}
+
+
+@pytest.mark.parametrize(("verified", "event"), [(True, "left"), (False, "failed")])
+def test_the_stage_that_has_led_a_failed_run_back_has_not_failed(verified: bool, event: str) -> None:
+    book = drilling(Book().deploy("r1", "a").deploy("r2", "b"))
+    book.add("entered", "d1", stage="rollback")
+    book.add("noted", "d1", name="rollback", data={"verified": verified})
+    assert book.add("closed", "d1", outcome="failed", reason="it fell over") == [event, "closed"]
