@@ -77,11 +77,10 @@ def preview(
     for host, state in states.items():
         opened = state.get("open")
         if opened:
+            what = str(opened["kind"] or "release").replace("_", " ")
             stage = f", in stage {opened['stage']}" if opened["stage"] else ""
             by = f" by {opened['data']['operator']}" if opened["data"].get("operator") else ""
-            lines.append(
-                f"{host}: {(opened['kind'] or 'release').replace('_', ' ')} {opened['release']}{by} is open{stage}; it is {_fate(opened)}."
-            )
+            lines.append(f"{host}: {what} {opened['release']}{by} is open{stage}; it is {_fate(opened)}.")
     lines += [f"{host}: {named(states[host]['current'])} -> {named(goal.target)}" for host, goal in goals.items()]
     lines.append(_database(first, level))
     took = expected(level, list(states.values()))
