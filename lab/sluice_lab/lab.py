@@ -30,6 +30,7 @@ class Facts:
     app_port: int
     postgres_port: int
     valkey_port: int
+    shadow_port: int
     postgres_password: str = field(repr=False)
     database_password: str = field(repr=False)
     redis_password: str = field(repr=False)
@@ -38,8 +39,8 @@ class Facts:
     @classmethod
     def draw(cls) -> Facts:
         """Draw free ports and new secrets (letters and digits only: they stand in URLs)."""
-        app, postgres, valkey = free_ports(3)
-        return cls(app, postgres, valkey, *(secrets.token_hex(20) for _ in range(4)))
+        app, postgres, valkey, shadow = free_ports(4)
+        return cls(app, postgres, valkey, shadow, *(secrets.token_hex(20) for _ in range(4)))
 
     @classmethod
     def parse(cls, text: str) -> Facts:

@@ -43,6 +43,7 @@ class ActionModule(FleetAction):
             "action": verdicts[name].action,
             "reason": verdicts[name].reason,
             "release": (hosts[name].open or {}).get("release"),
+            "kind": (hosts[name].open or {}).get("kind"),
             "hosts": {host: verdict.action for host, verdict in verdicts.items()},
         }
 

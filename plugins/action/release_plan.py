@@ -29,8 +29,8 @@ from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action impor
 
 display = Display()
 
-# The facts of release_journal and release_lock, which Ansible also shows among the variables.
-_FACTS = ("sluice_journal", "sluice_lock")
+# The facts of this module, release_journal and release_lock, which may also be among the variables.
+FACTS = ("sluice_journal", "sluice_lock", "sluice_plan")
 # The roles lie beside the plugins: in an installed collection, and in a checkout seen through its links.
 _ROLES = Path(__file__).parent.parent.parent / "roles"
 
@@ -42,7 +42,10 @@ class ActionModule(FleetAction):
         "kind": {
             "type": "str",
             "default": "deploy",
-            "choices": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency", "lock", "trigger"],
+            "choices": [
+                *("deploy", "rollback", "rollback_drill", "recover", "backup", "restore", "drill", "emergency", "lock"),
+                "trigger",
+            ],
         },
     }
 
@@ -50,7 +53,7 @@ class ActionModule(FleetAction):
         hosts, hostvars = list(task_vars["ansible_play_hosts_all"]), task_vars["hostvars"]
         environment = one_environment({host: hostvars[host].get("sluice_environment") for host in hosts})
         names = {str(name) for host in hosts for name in hostvars[host]}
-        check_keys(names, [*known_options(_ROLES), *_FACTS])
+        check_keys(names, [*known_options(_ROLES), *FACTS])
         for host in hosts:
             # Before anything is touched, not once the release has been switched to.
             read_windows(self._templar.template(times_of(hostvars.raw_get(host).get("watch_windows"))))
@@ -103,7 +106,7 @@ def times_of(windows: Any) -> list[dict[str, Any]]:
 
 def purpose(kind: str, version: str, reason: str) -> str:
     """Return what a run holds its lock for, as another who waits reads it, or one that has lost it."""
-    return ": ".join(filter(None, [f"{kind} {version}".strip(), " ".join(reason.split())]))
+    return ": ".join(filter(None, [f"{kind.replace('_', ' ')} {version}".strip(), " ".join(reason.split())]))
 
 
 def _operator(task_vars: dict[str, Any]) -> str:

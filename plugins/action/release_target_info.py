@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._preview import budget_of, expected, preview
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import (
     AUTOMATIC,
     Goal,
@@ -36,6 +36,7 @@ class ActionModule(FleetAction):
         "revertible": {"type": "bool", "default": True},
         "breaking": {"type": "list", "elements": "str", "default": []},
         "budgets": {"type": "dict", "default": {}},
+        "stand_in": {"type": "dict"},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +49,9 @@ class ActionModule(FleetAction):
             backup_id=args["backup_id"],
             revertible=args["revertible"],
             breaking=tuple(args["breaking"]),
-            settled=any(_was_settled(one) for one in known),
+            # What a drill goes back to is not what the run before it has left.
+            settled=any(_was_settled(one) for one in known) and not any(map(_is_drill, states.values())),
+            stand_in=args["stand_in"],
             returning=any(one.get("pipeline_failure") for one in known)
             or any((state.get("open") or {}).get("failed_stage") for state in states.values()),
         )
@@ -77,6 +80,8 @@ class ActionModule(FleetAction):
             "leaves": state["current"],
             "reason": goal.reason,
             "returns": goal.returns,
+            # What a failed rollback returns to was bad enough to be left: that it serves is all that can be asked.
+            "verifies": goal.target is not None and (not goal.returns or _is_drill(state)),
         }
 
 
@@ -93,8 +98,13 @@ def _states(host: str, task_vars: Mapping[str, Any]) -> States:
 
 
 def _was_settled(hostvars: Mapping[str, Any]) -> bool:
-    """Whether this run has taken back on the host what another one had begun."""
-    return (hostvars.get("__recover_decision") or {}).get("action") == "take_back"
+    """Whether this run has taken back on the host what another one had begun. A drill was no move of its own."""
+    decision = hostvars.get("__recover_decision") or {}
+    return decision.get("action") == "take_back" and decision.get("kind") != DRILL
+
+
+def _is_drill(state: Mapping[str, Any]) -> bool:
+    return (state.get("open") or {}).get("kind") == DRILL
 
 
 def _level(asked: str, states: States, wish: Wish) -> tuple[int, str | None]:

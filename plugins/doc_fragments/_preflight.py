@@ -66,6 +66,9 @@ options:
           - V(embargo) passes unless the last release went back less than O(checks[].embargo_days) ago, by the journal
             in the state directory O(checks[].path). A deploy that has succeeded since ends it, as does a waiver for
             the one that comes before its time.
+          - V(rollback_drill) passes when C(rollback_drill.yml) has carried out each of O(checks[].levels) not longer
+            than O(checks[].max_age_days) ago, and none of them took longer than O(checks[].budgets), by the journal in
+            the state directory O(checks[].path). Before the second release there is nothing to drill, and it passes.
         type: str
         required: true
         choices:
@@ -89,6 +92,7 @@ options:
           - contacts
           - attestations
           - embargo
+          - rollback_drill
       name:
         description: Name of the check, for messages and waivers. By default its type.
         type: str
@@ -194,7 +198,8 @@ options:
         type: float
       path:
         description: File or directory, for V(disk), V(file), V(writable), V(git), V(package_version), V(coverage),
-          V(type_errors) and V(audit); the state directory of the application, for V(embargo).
+          V(type_errors) and V(audit); the state directory of the application, for V(embargo) and
+          V(rollback_drill).
         type: path
       free_mb:
         description: Room in MB (1024 * 1024 bytes), for V(disk).
@@ -315,8 +320,17 @@ options:
           person, C(on), the day as in V(2026-11-22), and what else is worth keeping, a link for example.
         type: dict
       max_age_days:
-        description: Days after which somebody has to vouch anew, for V(attestations). Without it, never.
+        description: Days after which somebody has to vouch anew, for V(attestations), where without it that is never;
+          days after which a drill has to be repeated, for V(rollback_drill).
         type: float
+      levels:
+        description: The levels of a rollback that have to be drilled, for V(rollback_drill). All three by default.
+        type: list
+        elements: int
+      budgets:
+        description: Seconds that a rollback may take, by level, for V(rollback_drill); C(rollback_budgets) of role
+          rollback. A level that is left out has 120, 300 or 600.
+        type: dict
       embargo_days:
         description: Days between a release that went back and the next one, for V(embargo).
         type: float

@@ -85,8 +85,11 @@ options:
       - V(swapped) lets O(prepared) take the place of the database, which is kept as O(replaced).
       - V(returned) gives O(replaced) its place back, and what had taken it is called O(prepared) again. The next
         restore drops that one.
+      - V(discarded) drops O(prepared), as after a drill.
+      - V(absent) drops the database of O(database_url) and what restores of it have left. Its name has to end with
+        C(__shadow), as that of a database does which a drill has made.
     type: str
-    choices: [restored, prepared, swapped, returned]
+    choices: [restored, prepared, swapped, returned, discarded, absent]
     default: restored
   prepared:
     description: Name of the database that was prepared, as RV(prepared) gave it.
@@ -161,7 +164,7 @@ prepared:
   type: str
   sample: shop__prepared_0f3a9c21
 removed:
-  description: Names of the replaced databases that were dropped, in check mode those that would be.
+  description: Names of the databases that were dropped, in check mode those that would be.
   returned: success
   type: list
   elements: str
@@ -254,7 +257,7 @@ ARGUMENTS = {
     "keep_replaced_days": {"type": "int"},
     "state": {
         "type": "str",
-        "choices": ["restored", "prepared", "swapped", "returned"],
+        "choices": ["restored", "prepared", "swapped", "returned", "discarded", "absent"],
         "default": "restored",
     },
     "prepared": {"type": "str"},
@@ -286,7 +289,11 @@ def run_restore(module: AnsibleModule, params: Mapping[str, Any]) -> dict[str, A
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        required_if=[("state", "swapped", ["prepared"]), ("state", "returned", ["prepared", "replaced"])],
+        required_if=[
+            ("state", "swapped", ["prepared"]),
+            ("state", "returned", ["prepared", "replaced"]),
+            ("state", "discarded", ["prepared"]),
+        ],
         required_together=[("state_dir", "token")],
         supports_check_mode=True,
     )

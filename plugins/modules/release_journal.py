@@ -64,8 +64,8 @@ options:
   data:
     description:
       - What belongs to the event. No secrets; passwords in URLs are masked.
-      - "With O(state=opened): C(kind) (C(deploy), C(rollback), C(recover), C(backup), C(restore), C(drill),
-        C(emergency)), C(application), C(environment), C(version), C(operator), C(host)."
+      - "With O(state=opened): C(kind) (C(deploy), C(rollback), C(rollback_drill), C(recover), C(backup), C(restore),
+        C(drill), C(emergency)), C(application), C(environment), C(version), C(operator), C(host)."
       - "With O(stage=switch): where the release goes, C(artifact) (C(id), C(path), C(checksum)) and C(config)
         (C(version), C(path))."
       - "With O(outcome=rolled_back) or O(outcome=failed): C(restored), the target that runs now."

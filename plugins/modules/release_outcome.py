@@ -60,6 +60,11 @@ release:
   description: The release that is open on this host.
   returned: when O(point) is V(recover) or V(decide)
   type: str
+kind:
+  description: What kind of run that is.
+  returned: when O(point) is V(recover) or V(decide)
+  type: str
+  sample: deploy
 hosts:
   description: The action of every host.
   returned: when O(point) is V(recover) or V(decide)

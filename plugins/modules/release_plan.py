@@ -26,7 +26,7 @@ options:
   kind:
     description: What kind of run this is; stands in the id in place of an empty O(version).
     type: str
-    choices: [deploy, rollback, recover, backup, restore, drill, emergency, lock, trigger]
+    choices: [deploy, rollback, rollback_drill, recover, backup, restore, drill, emergency, lock, trigger]
     default: deploy
   reason:
     description: Why it takes place; part of RV(purpose).

@@ -25,7 +25,8 @@ options:
   level:
     description:
       - V(0) is the automatic rollback of a failed release, to the last known good. For a rollback that was interrupted
-        it is where that one was going, and for one that has failed what it was to leave.
+        it is where that one was going, and for one that has failed what it was to leave. For a drill it is what served
+        before it.
       - V(1) is the same code with the configuration that it had before.
       - V(2) is the last known good code before the current one, with its configuration.
       - V(3) is V(2) and the database as it was before the release that is left.
@@ -53,6 +54,11 @@ options:
     description: Seconds that a rollback may take, by level. A level that is left out has 120, 300 or 600.
     type: dict
     default: {}
+  stand_in:
+    description:
+      - A config version (C(version), C(path)) that a drill goes to where the running code has run with no other. For
+        O(level=1).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -129,6 +135,10 @@ leaves:
   description: What runs now and is left, as RV(target); none where the journal does not know.
   returned: success
   type: dict
+verifies:
+  description: Whether what serves after it has to pass the verification of a release.
+  returned: success
+  type: bool
 reason:
   description: Why this target.
   returned: success

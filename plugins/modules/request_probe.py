@@ -39,6 +39,7 @@ options:
       - Release that is probed. A prober is stopped by its own release only, and one that starts after its release has
         already been told to stop ends at once.
       - When empty, any prober is meant.
+      - While one of the same release runs, a second one ends at once.
     type: str
     default: ""
   url:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
+    budget_text,
     bytes_text,
     count_text,
     gate_text,
@@ -61,6 +62,21 @@ def trigger_detail(data: Mapping[str, Any]) -> str:
     if data.get("action") == "rollback":
         return f"{fired}: back by level {data.get('level')}"
     return f"{fired}, which is only recorded, for {data.get('why')}"
+
+
+def drill_lines(data: Mapping[str, Any]) -> list[tuple[bool, str, str]]:
+    """Return for each level of a drill whether it was good enough, what it took, and of what that consists."""
+    lines = []
+    for level, seconds in (data.get("levels") or {}).items():
+        steps = ", ".join(
+            f"{step} {seconds_text(took)}" for step, took in ((data.get("steps") or {}).get(level) or {}).items()
+        )
+        missed = (data.get("missed") or {}).get(level)
+        budget = (data.get("budgets") or {}).get(level)
+        limit = f" of {budget_text(float(budget))}" if budget else ""
+        took = f"{seconds_text(seconds)}{limit}" if seconds is not None else "-"
+        lines.append((missed is None, f"level {level}  {took}", str(missed) if seconds is None else steps))
+    return lines
 
 
 def _gate_detail(evidence: Mapping[str, Any]) -> str:
@@ -130,6 +146,18 @@ def _switch_detail(evidence: Mapping[str, Any]) -> str:
     return f"{text}, slowest after {seconds_text(slowest)}" if slowest else text
 
 
+def _rollback_stage_detail(evidence: Mapping[str, Any]) -> str:
+    target = evidence.get("target")
+    if not isinstance(target, Mapping) or not evidence.get("level"):
+        return ""
+    config = f" with config {(target.get('config') or {}).get('version')}" if str(evidence["level"]) == "1" else ""
+    return f"level {evidence['level']} to {target.get('version')}{config}"
+
+
+def _return_detail(evidence: Mapping[str, Any]) -> str:
+    return f"to {evidence['to']}, which serves again" if evidence.get("to") else ""
+
+
 def _finish_detail(evidence: Mapping[str, Any]) -> str:
     return str(evidence.get("line") or "")
 
@@ -141,6 +169,8 @@ _DETAILS = {
     "artifact": _artifact_detail,
     "migrate": _migrate_detail,
     "switch": _switch_detail,
+    "rollback": _rollback_stage_detail,
+    "return": _return_detail,
 }
 
 

@@ -19,6 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     seconds_text,
 )
 from ansible_collections.sluice.release.plugins.plugin_utils._stage_texts import (
+    drill_lines,
     failure_detail,
     rollback_detail,
     stage_detail,
@@ -34,6 +35,7 @@ _ASCII = {"good": "ok", "bad": "XX", "run": "..", "warn": "! "}
 
 _STAGE_WIDTH = 12
 _TIME_WIDTH = 16
+_DRILL_WIDTH = 26
 
 
 class Segment(NamedTuple):
@@ -108,6 +110,8 @@ class Narrator:
     last_word: str = ""
     """What a last `fail` task said after every release was closed."""
 
+    _drill: dict[str, Any] | None = None
+
     _running: dict[str, _Running] = field(default_factory=dict)
     _pending: list[_Failure] = field(default_factory=list)
     _told: set[str] = field(default_factory=set)
@@ -145,7 +149,7 @@ class Narrator:
         came_from = data.get("from") or ((journal.get("current") or {}).get("version"))
         way = way_text(came_from, self._version)
         kind = data.get("kind") if data.get("kind") not in (None, "deploy") else ""
-        words = [kind, data.get("application"), data.get("environment"), way]
+        words = [kind and str(kind).replace("_", " "), data.get("application"), data.get("environment"), way]
         head: Line = [Segment("SLUICE", STRONG)]
         if self.check:
             head.append(Segment("  CHECK", WARN))
@@ -194,6 +198,10 @@ class Narrator:
             lines = [] if text in self._told else self._remark(text)
             self._told.add(text)
             return lines
+        if event.get("name") == "rollback_drill":
+            # The result is that of all hosts, and is told in the end.
+            self._drill = dict(data)
+            return []
         if event.get("name") != "rollback":
             return []
         note = rollback_detail(data)
@@ -254,7 +262,7 @@ class Narrator:
 
     def recap(self, failed_hosts: Sequence[str], changed: int, seconds: float) -> list[Line]:
         """Return the last lines: the outcome, and where the report lies."""
-        lines = [*self.flush(), []]
+        lines = [*self.flush(), *self._drilled(), []]
         outcomes = [str(closed.get("outcome")) for closed in self._closed.values()]
         outcome = self.report["outcome"] if self.report else _fleet_outcome(outcomes)
         if self.check:
@@ -277,6 +285,17 @@ class Narrator:
             lines[-1].append(Segment(f"  Report: {self.report_path}"))
         return lines
 
+    def _drilled(self) -> list[Line]:
+        """Tell how long the levels of a drill took."""
+        lines: list[Line] = [[]] if self._drill else []
+        for number, (good, took, detail) in enumerate(drill_lines(self._drill or {})):
+            line = [Segment(f"  {'' if number else 'drill':<{_STAGE_WIDTH}} "), self._marked(GOOD if good else BAD)]
+            line.append(Segment(f"  {took:<{_DRILL_WIDTH}}", PLAIN if good else WARN))
+            indent = len(plain(line)) + 2
+            first, *rest = self._wrap(detail, indent)
+            lines += [[*line, Segment(f"  {first}")], *([Segment(" " * indent + text)] for text in rest)]
+        return lines
+
     def _success(self, outcome: str) -> str:
         where = f" on {count_text(len(self._closed), 'host')}" if len(self._closed) > 1 else ""
         version = self._version or (self.report or {}).get("to") or "the release"
@@ -287,7 +306,9 @@ class Narrator:
         if report.get("seconds") is not None:
             parts.append(f"after {seconds_text(report['seconds'])}")
         text = " ".join(parts)
-        if report.get("verdict"):
+        if self._drill is not None:
+            text = f"{version} serves as before{where}, and the budgets of the drill are met"
+        elif report.get("verdict"):
             text += f", verdict {report['verdict']}"
         probe = report.get("requests")
         return f"{text}, {probe['failed']} of {count_text(probe['sent'], 'request')} failed" if probe else text
@@ -306,7 +327,7 @@ class Narrator:
             return f"{self._version} is red and serves, for {asked[-1].get('why')}"
         if error.get("stage"):
             on = f" on {error['host']}" if self._many and error.get("host") else ""
-            return f"{self._version} failed in stage {error['stage']}{on}"
+            return f"{self._version or 'the run'} failed in stage {error['stage']}{on}"
         reasons = [str(closed["reason"]) for closed in self._closed.values() if closed.get("reason")]
         return self.last_word or next(iter(reasons), outcome.replace("_", " "))
 

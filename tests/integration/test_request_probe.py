@@ -195,6 +195,19 @@ def test_a_new_prober_takes_over_from_one_left_behind(server: Server, start: Any
     assert not place.is_running()
 
 
+def test_a_second_prober_of_the_same_release_leaves_the_first_one_to_it(
+    server: Server, start: Any, stop: Any, tmp_path: Path
+) -> None:
+    start(url=server.url, release="R1")
+    asked_for(server, 3)
+    place = Place(str(tmp_path / "probe"))
+    until(lambda: (place.read() or {}).get("release") == "R1" and place.is_running())
+    second = start(url=server.url, release="R1")
+    assert json.loads(second.communicate(timeout=10)[0])["requests"]["complete"] is False
+    asked_for(server, 5)
+    assert stop(release="R1")["requests"]["sent"] >= 5
+
+
 def test_stop_before_start_ends_a_late_prober_at_once(server: Server, start: Any, stop: Any) -> None:
     assert stop(release="R1")["requests"]["started"] is None
     late = start(url=server.url, release="R1")

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import EMERGENCY, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, EMERGENCY, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.trigger import _decide as trigger
 from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
 
@@ -29,7 +29,7 @@ _SUGGESTION = 0.6
 _HIGHEST = 2
 
 # The kinds of a run that are no verbs.
-_VERBS = {EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
+_VERBS = {DRILL: "drill the rollback", EMERGENCY: "carry out the emergency action", ROLLBACK: "roll back"}
 
 # Ansible's own names, and names that belong to whoever invented them.
 _FOREIGN = re.compile(
@@ -185,7 +185,7 @@ def _check_artifacts(stage: str, hosts: Mapping[str, Host]) -> None:
     members: dict[tuple[str, str], list[str]] = {}
     for name, host in sorted(hosts.items()):
         artifact = (host.target or {}).get("artifact") or {}
-        if artifact and (host.open or {}).get("kind") != ROLLBACK:
+        if artifact and (host.open or {}).get("kind") not in (DRILL, ROLLBACK):
             members.setdefault((str(artifact.get("id")), str(artifact.get("checksum"))), []).append(name)
     if len(members) < 2:
         return
@@ -337,7 +337,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         last = row["last"] or {}
         values = [row["version"], row["artifact"], row["config"]]
         told = [*("-" if value is None else str(value) for value in values)]
-        run = f"{last['kind'] or 'release'} {last['outcome']}" if last else "-"
+        run = f"{(last['kind'] or 'release').replace('_', ' ')} {last['outcome']}" if last else "-"
         cells.append(
             [row["host"], *told, run, last.get("ended") or "-"] if row["known"] else [row["host"], "unreachable"]
         )

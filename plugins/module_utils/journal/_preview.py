@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import DATABASE, Goal
 
 # Seconds by level, where the profile says nothing else.
@@ -54,8 +54,9 @@ def expected(level: int, states: Sequence[Mapping[str, Any]]) -> Expected | None
             if found
         ]
         if known:
-            newest = max(found["time"] for found in known)
-            slowest = max((one for one in known if one["time"] == newest), key=lambda one: float(one["seconds"]))
+            # Each host has written it down at a moment of its own.
+            newest = max(known, key=lambda one: str(one["time"]))["release"]
+            slowest = max((one for one in known if one["release"] == newest), key=lambda one: float(one["seconds"]))
             return Expected(float(slowest["seconds"]), how, slowest["release"], slowest["time"])
     return None
 
@@ -76,12 +77,11 @@ def preview(
     for host, state in states.items():
         opened = state.get("open")
         if opened:
+            what = str(opened["kind"] or "release").replace("_", " ")
             stage = f", in stage {opened['stage']}" if opened["stage"] else ""
             by = f" by {opened['data']['operator']}" if opened["data"].get("operator") else ""
-            lines.append(
-                f"{host}: {opened['kind'] or 'release'} {opened['release']}{by} is open{stage}; it is {_fate(opened)}."
-            )
-    lines += [f"{host}: {_named(states[host]['current'])} -> {_named(goal.target)}" for host, goal in goals.items()]
+            lines.append(f"{host}: {what} {opened['release']}{by} is open{stage}; it is {_fate(opened)}.")
+    lines += [f"{host}: {named(states[host]['current'])} -> {named(goal.target)}" for host, goal in goals.items()]
     lines.append(_database(first, level))
     took = expected(level, list(states.values()))
     known = (
@@ -98,10 +98,13 @@ def _fate(opened: Mapping[str, Any]) -> str:
         return "ended first, for it has moved nothing"
     if opened["passed"]:
         return "finished first, for it has passed"
+    if opened["kind"] == DRILL:
+        return "brought back first to what served before it"
     return "carried through" if opened["kind"] == ROLLBACK else "taken back, and that is the rollback"
 
 
-def _named(target: Mapping[str, Any] | None) -> str:
+def named(target: Mapping[str, Any] | None) -> str:
+    """Return a target in words."""
     if target is None:
         return "nothing that the journal knows"
     artifact, config = target.get("artifact") or {}, target.get("config") or {}

@@ -36,7 +36,8 @@ RESTORE = "restore"  # its evidence says which backup took the database's place
 
 # What is noted with a meaning of its own.
 MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
-DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken
+# A kind of run as well: whatever moves in it is brought back, so what runs, what was good and what was bad stay so.
+DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken, null for one that was not carried through
 TRIGGER = "trigger"  # what spoke against ``release``, and what was done about it
 WATCH = "watch"  # a watch of ``release``; with ``event`` decided, the same
 
@@ -190,6 +191,8 @@ class _Fold:
         if self.open is None:
             return
         self.open["moved"] = True
+        if self.open["kind"] == DRILL:
+            return
         # The first switch says where the release goes; taking it back may pass through the same stage.
         if self.open["target"] is None and data.get("artifact"):
             # Other settings are no other release: its backup, its migrations and its watch stay what they are.
@@ -205,8 +208,11 @@ class _Fold:
         if self.open is None:
             return
         self.open["left"] = [*self.open["left"], entry["stage"]]
-        self._note_database(entry)
         self.open.update(stage=None, stage_started=None)
+        if self.open["kind"] == DRILL:
+            # Verified or not, it is where the host is not to stay.
+            return
+        self._note_database(entry)
         if entry["stage"] == VERIFY:
             self.open["passed"] = True
 
@@ -257,7 +263,7 @@ class _Fold:
             "ended": entry["time"],
         }
         restored = entry["data"].get("restored")
-        if entry["outcome"] in ("succeeded", "unchanged") and release["database"]:
+        if entry["outcome"] in ("succeeded", "unchanged") and release["database"] and release["kind"] != DRILL:
             self.ledger.changed(release["database"])
         if entry["outcome"] == "succeeded" and release["kind"] == ROLLBACK and release["level"]:
             self._measure(str(release["level"]), ROLLBACK, entry.get("seconds"), entry)
@@ -427,8 +433,10 @@ def _enter(
 ) -> list[Event]:
     if opened["stage"] == request.stage:
         return []
-    # A stage that is still open when the release is taken back did not succeed: it was cut off.
-    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK else None
+    # A stage that is still open when the release is taken back did not succeed: it was cut off. A drill goes from one
+    # level to the next, with what the stage before has found.
+    goes_on = opened.get("kind") == DRILL and request.evidence
+    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK and not goes_on else None
     entered = _event(
         request.release, "entered", now, stage=request.stage, data=request.data, extra={"budget": request.budget}
     )
@@ -459,7 +467,9 @@ def _note(
 def _close(
     entries: Sequence[Mapping[str, Any]], opened: Mapping[str, Any], request: Request, now: Moment
 ) -> list[Event]:
-    cut_off = (request.reason or "interrupted") if request.outcome == "failed" else None
+    # A run that has failed may have led its host back whole, and then the stage in which it did has not failed.
+    led_back = opened["stage"] == ROLLBACK and bool(_last_note(entries, request.release, ROLLBACK).get("verified"))
+    cut_off = (request.reason or "interrupted") if request.outcome == "failed" and not led_back else None
     began = _newest(entries, request.release, "opened")
     extra = {
         "outcome": request.outcome,
@@ -493,6 +503,14 @@ def _end_stage(
         extra["reason"] = failure
     event = "left" if failure is None else "failed"
     return [_event(request.release, event, now, stage=opened["stage"], data=request.evidence, extra=extra)]
+
+
+def _last_note(entries: Sequence[Mapping[str, Any]], release: str, name: str) -> Mapping[str, Any]:
+    """Return the newest note of this name in a release; empty without one."""
+    notes = (
+        e["data"] for e in reversed(entries) if e["release"] == release and e["event"] == "noted" and e["name"] == name
+    )
+    return next(notes, {})
 
 
 def _newest(entries: Sequence[Mapping[str, Any]], release: str, event: str) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import ROLLBACK, mark
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK, mark
 
 # Where a failed release goes by itself: whatever served before it.
 AUTOMATIC = 0
@@ -38,7 +38,8 @@ class Wish:
     that was made before the release that is left. ``revertible``: the profile has a command that takes migrations
     back, and a person lets it be used. ``breaking``: shell patterns of the migrations that the code before them cannot
     live with. ``settled``: this run has taken back already what another one had begun. ``returning``: the rollback
-    itself has failed, and goes back to what it was to leave.
+    itself has failed, and goes back to what it was to leave. ``stand_in``: a config version that a drill goes to where
+    the running code has no other one.
     """
 
     version: str | None = None
@@ -47,6 +48,7 @@ class Wish:
     breaking: tuple[str, ...] = ()
     settled: bool = False
     returning: bool = False
+    stand_in: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def choose(state: Mapping[str, Any], level: int, wish: Wish | None = None) -> Go
     elif level == CONFIG:
         if wish.version:
             raise SluiceError(verb, "it stays with the running code, and a version was named", "Use level 2")
-        goal = Goal(_earlier_config(state, verb), None, "the configuration before")
+        goal = _config_goal(state, verb, wish)
     else:
         goal = _earlier_code(state, verb, wish.version)
     _check_kept(state, goal.target, verb)
@@ -123,7 +125,8 @@ def smallest_level(states: Iterable[Mapping[str, Any]], wish: Wish) -> tuple[int
 def would_settle(state: Mapping[str, Any], wish: Wish) -> Wish:
     """An unfinished move of another run would be taken back, and that is the rollback."""
     opened = state.get("open") or {}
-    taken_back = bool(opened.get("moved")) and not opened.get("passed") and opened.get("kind") != ROLLBACK
+    own_way = opened.get("kind") in (DRILL, ROLLBACK)
+    taken_back = bool(opened.get("moved")) and not opened.get("passed") and not own_way
     return replace(wish, settled=wish.settled or taken_back)
 
 
@@ -141,6 +144,8 @@ def is_unproven(state: Mapping[str, Any]) -> bool:
 
 def _automatic(state: Mapping[str, Any], wish: Wish) -> Goal:
     opened = state.get("open") or {}
+    if opened.get("kind") == DRILL:
+        return Goal(state["current"], None, "what served before the drill", returns=True)
     if opened.get("kind") == ROLLBACK and opened.get("target"):
         if wish.returning and state["current"] is not None:
             return Goal(state["current"], None, "what the rollback was to leave, for it has failed", returns=True)
@@ -158,14 +163,25 @@ def _settled(state: Mapping[str, Any], verb: str) -> Goal:
     return Goal(current, None, "what served before the run that was taken back just now")
 
 
+def earlier_configs(state: Mapping[str, Any]) -> list[Target]:
+    """Return the good targets with the running code and another configuration, newest first."""
+    current, marked = state["current"], state.get("marked") or {}
+    same = [one for one in _good(state) if _code(one) == _code(current) and _config(one) != _config(current or {})]
+    # A configuration that was left as bad is no place to go back to, whatever else was good with it.
+    return [one for one in same if mark(one) not in marked]
+
+
+def _config_goal(state: Mapping[str, Any], verb: str, wish: Wish) -> Goal:
+    if wish.stand_in and state["current"] is not None and not earlier_configs(state):
+        return Goal({**state["current"], "config": dict(wish.stand_in)}, None, "the same settings under another number")
+    return Goal(_earlier_config(state, verb), None, "the configuration before")
+
+
 def _earlier_config(state: Mapping[str, Any], verb: str) -> Target:
     current = state["current"]
     if current is None:
         raise SluiceError(verb, "the journal does not know what runs now", "Use level 2, which starts known code")
-    marked = state.get("marked") or {}
-    same = [one for one in _good(state) if _code(one) == _code(current) and _config(one) != _config(current)]
-    # A configuration that was left as bad is no place to go back to, whatever else was good with it.
-    same = [one for one in same if mark(one) not in marked]
+    marked, same = state.get("marked") or {}, earlier_configs(state)
     left = [name for name in marked if name.startswith(f"{_code(current)} config ")]
     cause = f"{_code(current)} has run with no other configuration"
     if left:

@@ -18,16 +18,19 @@ from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils.journal._fence import still_ours
-from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _store
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _databases, _replaced, _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._backup import Means
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import Database
 from ansible_collections.sluice.release.plugins.module_utils.postgres._restore import (
+    PREPARED,
+    RESTORE,
     RestoreOptions,
     count_losses,
     forget,
     restore_backup,
     swap,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._url import SHADOW
 
 
 def restore(options: RestoreOptions, means: Means) -> dict[str, Any]:
@@ -85,6 +88,46 @@ def _give_back(options: RestoreOptions, means: Means) -> dict[str, Any]:
     return _result(started, changed, restored, replaced=None, prepared=options.prepared, removed=[], losses=[])
 
 
+def _discard(options: RestoreOptions, means: Means) -> dict[str, Any]:
+    """Drop what was prepared, or taken back, and is not needed any more."""
+    started, live, prepared = time.monotonic(), options.url.database, options.prepared or ""
+    if not prepared.startswith(_databases.temporary_prefix(live, PREPARED)):
+        raise SluiceError(
+            f"drop database {prepared}",
+            f"it is none that was prepared for {live}",
+            "Name the one that state prepared has returned",
+        )
+    with means.connect(options.admin) as admin:
+        changed = _exists(admin, prepared)
+        if changed and not means.check_mode:
+            still_ours()
+            _databases.drop(admin, prepared)
+    restored = {"database": live, "backup_id": None, "created": None}
+    return _result(
+        started, changed, restored, replaced=None, prepared=None, removed=[prepared] if changed else [], losses=[]
+    )
+
+
+def _drop(options: RestoreOptions, means: Means) -> dict[str, Any]:
+    """Drop a database that was made for a drill, and what restores of it have left."""
+    started, name = time.monotonic(), options.url.database
+    if not name.endswith(SHADOW):
+        raise SluiceError(
+            f"drop database {name}", f"its name does not end with {SHADOW}", "Drop it by hand, if you mean it"
+        )
+    with means.connect(options.admin) as admin:
+        kept = [replaced for replaced, _time in _replaced.list_replaced(admin, name)]
+        there = [one for one in (name, *kept) if _exists(admin, one)]
+        if not means.check_mode:
+            still_ours()
+            for kind in (RESTORE, PREPARED):
+                _databases.drop_leftovers(admin, _databases.temporary_prefix(name, kind))
+            for one in there:
+                _databases.drop(admin, one)
+    restored = {"database": name, "backup_id": None, "created": None}
+    return _result(started, bool(there), restored, replaced=None, prepared=None, removed=there, losses=[])
+
+
 def _exists(admin: Database, name: Optional[str]) -> bool:
     return bool(name) and _databases.exists(admin, name or "")
 
@@ -106,4 +149,6 @@ _STATES: dict[str, Callable[[RestoreOptions, Means], dict[str, Any]]] = {
     "prepared": restore_backup,
     "swapped": _take_place,
     "returned": _give_back,
+    "discarded": _discard,
+    "absent": _drop,
 }

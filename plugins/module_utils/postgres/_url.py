@@ -52,6 +52,9 @@ _CONNECT_TIMEOUT = "10"
 _PREFIX = "sluice-pg-"
 _FILE = "pgpass"
 
+# What the name of the database of a shadow ends with; a drill drops no other.
+SHADOW = "__shadow"
+
 
 @dataclass(frozen=True)
 class DatabaseUrl:

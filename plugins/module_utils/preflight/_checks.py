@@ -34,6 +34,7 @@ from ansible_collections.sluice.release.plugins.module_utils.preflight import (
     _port,
     _postgres,
     _redis,
+    _rollback_drill,
     _triggers,
     _type_errors,
     _variables,
@@ -65,6 +66,7 @@ KINDS: dict[str, Kind] = {
     "contacts": _contacts.KIND,
     "attestations": _attestations.KIND,
     "embargo": _embargo.KIND,
+    "rollback_drill": _rollback_drill.KIND,
 }
 
 # Seconds on top of twice a check's own timeout, for connecting and ending.

@@ -18,6 +18,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._database im
     migration_of,
     restore_of,
 )
+from ansible_collections.sluice.release.plugins.module_utils.report._rollback_drill import rollback_drill_of
 from ansible_collections.sluice.release.plugins.module_utils.report._trigger import triggers_of
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
@@ -199,6 +200,8 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
     stages = sorted((stage for host in fleet for stage in host.stages), key=lambda stage: parse_time(stage["started"]))
     failures = sorted((f for host in fleet for f in host.failures), key=lambda failure: parse_time(failure["time"]))
     rollback = _rollback(fleet)
+    is_drill = opened.get("kind") == "rollback_drill"
+    came_from = next((host.came_from for host in fleet if host.came_from), None)
     found = [Found(host.name, stage["name"], evidence) for host in fleet for stage, evidence in host.evidence]
     return {
         "release_id": release,
@@ -207,9 +210,9 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "environment": opened.get("environment", ""),
         "operator": opened.get("operator"),
         "reason": next((host.why for host in fleet if host.why), None),
-        "from": next((host.came_from for host in fleet if host.came_from), None),
-        # A rollback finds out by itself where it goes.
-        "to": str(opened.get("version") or (rollback or {}).get("to") or ""),
+        "from": came_from,
+        # A rollback finds out by itself where it goes, and a drill ends where it began.
+        "to": str(opened.get("version") or (came_from if is_drill else (rollback or {}).get("to")) or ""),
         "outcome": outcome,
         "verdict": _verdict(outcome, gates, fleet),
         "started": started,
@@ -220,7 +223,11 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "requests": _requests([_probe(host) for host in fleet if "requests" in host.notes]),
         "backup": backup_of(found),
         "rollback": rollback,
-        "restore": restore_of(found),
+        # What a drill has restored is gone again.
+        "restore": None if is_drill else restore_of(found),
+        "rollback_drill": rollback_drill_of(
+            [host.notes["rollback_drill"] for host in fleet if "rollback_drill" in host.notes]
+        ),
         "drill": drill_of(found),
         "migration": migration_of(found),
         "watch": watch_of([(host.name, host.entries) for host in fleet if host.keeps], release),

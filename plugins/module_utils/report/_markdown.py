@@ -140,6 +140,7 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
     if report.get("triggers"):
         lines += ["", "## Triggers", "", *(f"- {cell(trigger_text(one))}" for one in report["triggers"])]
+    lines += _rollback_drill(report.get("rollback_drill"))
     lines += _watch(report.get("watch"), several=len(report["hosts"]) > 1)
     if rollback:
         red = [gate_text(gate) for gate in report["gates"] if gate["verdict"] == "red"]
@@ -177,6 +178,25 @@ def _drill(drill: Mapping[str, Any] | None) -> list[str]:
         parts.append(count_text(drill["tables"], "table"))
     expected = ["A restore takes about as long."] if drill["verified"] else []
     return ["", "## Drill", "", " ".join([", ".join([*parts, *figures(drill)]) + ".", *expected])]
+
+
+def _rollback_drill(drill: Mapping[str, Any] | None) -> list[str]:
+    if not drill:
+        return []
+    where = "where the application runs" if drill["place"] == "here" else "at a shadow beside the application"
+    rows = [
+        [
+            level["level"],
+            level["to"],
+            seconds_text(level["seconds"]) if level["seconds"] is not None else "not carried through",
+            seconds_text(level["budget_seconds"]),
+            ", ".join(f"{step} {seconds_text(seconds)}" for step, seconds in level["steps"].items()),
+            level["missed"] or "met",
+        ]
+        for level in drill["levels"]
+    ]
+    head = ["Level", "To", "Took", "Budget", "Steps", "Result"]
+    return ["", "## Rollback drill", "", f"Drilled {where}.", "", *table(head, rows)]
 
 
 def _watch(watch: Mapping[str, Any] | None, *, several: bool) -> list[str]:

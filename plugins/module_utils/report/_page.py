@@ -251,6 +251,31 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if r.rollback_drill %}
+<section class="card" id="rollback-drill">
+  <div class="title"><h2>Rollback drill</h2>
+    {{ pill("green", "budgets met") if r.rollback_drill.met else pill("red", "missed") }}</div>
+  <p class="muted">Every level was the rollback itself,
+    {{ "where the application runs" if r.rollback_drill.place == "here" else "at a shadow beside the application" }},
+    and what served serves again.</p>
+  <div class="scroll"><table>
+    <thead><tr><th>Level</th><th>To</th><th class="n">Took</th><th class="n">Budget</th><th>Steps</th>
+      <th>Result</th></tr></thead>
+    <tbody>
+    {% for level in r.rollback_drill.levels %}
+    <tr><td>{{ level.level }}</td><td class="mono">{{ level.to }}</td>
+      <td class="n">{{ "" if level.seconds is none else level.seconds | seconds }}</td>
+      <td class="n">{{ level.budget_seconds | seconds }}</td>
+      <td>{% for step, took in level.steps.items() -%}
+        {{ step }} {{ took | seconds }}{{ "" if loop.last else ", " }}
+      {%- endfor %}</td>
+      <td>{{ level.missed or "met" }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+</section>
+{% endif %}
+
 {% if r.migration and (r.migration.pending_before or r.migration.reverted or r.migration.not_reverted) %}
 <section class="card" id="migration">
   <h2>Migration</h2>

@@ -177,7 +177,9 @@ SCHEMA: dict[str, Any] = {
     ],
     "properties": {
         "release_id": {"type": "string", "pattern": r"^\d{8}T\d{6}Z-.+$"},
-        "kind": {"enum": ["deploy", "rollback", "recover", "backup", "restore", "drill", "emergency"]},
+        "kind": {
+            "enum": ["deploy", "rollback", "rollback_drill", "recover", "backup", "restore", "drill", "emergency"]
+        },
         "application": _TEXT,
         "environment": _TEXT,
         "operator": _MAYBE_TEXT,
@@ -260,6 +262,30 @@ SCHEMA: dict[str, Any] = {
                 "seconds": {"description": "How long a restore is expected to take", **_MAYBE_SECONDS},
             },
             "The backup that was restored as a test; null without one",
+            nullable=True,
+        ),
+        "rollback_drill": _object(
+            "place met levels",
+            {
+                "place": {"description": "Where: the application itself, or a shadow", "enum": ["here", "shadow"]},
+                "met": {"description": "Whether every level was carried through within its budget", "type": "boolean"},
+                "levels": {
+                    "type": "array",
+                    "items": _object(
+                        "level seconds budget_seconds steps missed",
+                        {
+                            "level": {"enum": [1, 2, 3]},
+                            "to": {"description": "The version that it led to", **_MAYBE_TEXT},
+                            "seconds": {"description": "null when it was not carried through", **_MAYBE_SECONDS},
+                            "budget_seconds": _MAYBE_SECONDS,
+                            "steps": {"type": "object", "additionalProperties": _SECONDS},
+                            "missed": {"description": "Why it was missed; null when it was not", **_MAYBE_TEXT},
+                        },
+                        "One level of a rollback",
+                    ),
+                },
+            },
+            "How long the levels of a rollback took in a drill; null without one",
             nullable=True,
         ),
         "migration": _object(

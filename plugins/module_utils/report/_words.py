@@ -188,6 +188,17 @@ def newest_text(loss: Mapping[str, Any]) -> str:
     return max((str(one.get("time")) for one in loss.get("newest") or []), default="")
 
 
+def _drill_headline(report: Mapping[str, Any]) -> str:
+    """Return the outcome of a drill of the rollbacks in one sentence, without its final period."""
+    drill = report.get("rollback_drill") or {}
+    if report["outcome"] == "failed" or not drill:
+        error = report.get("error") or {}
+        return "The drill failed" + (f" in stage {error['stage']}" if error.get("stage") else "")
+    levels = list_text([f"level {one['level']} in {seconds_text(one['seconds'])}" for one in drill["levels"]])
+    met = "within its budget" if len(drill["levels"]) == 1 else "each within its budget"
+    return f"Drilled {levels}, {met if drill['met'] else 'NOT within the budgets'}; {report['to']} serves as before"
+
+
 def headline(report: Mapping[str, Any]) -> str:
     """Return the outcome of a release in one sentence, without its final period."""
     to, outcome = report["to"], report["outcome"]
@@ -195,6 +206,8 @@ def headline(report: Mapping[str, Any]) -> str:
     where = f" on {count_text(len(hosts), 'host')}" if len(hosts) > 1 else ""
     if report.get("kind") in _OF_THE_DATABASE and outcome in ("succeeded", "failed"):
         return _database_headline(report)
+    if report.get("kind") == "rollback_drill":
+        return _drill_headline(report)
     if outcome == "succeeded":
         return f"{to} serves{where}"
     if outcome == "unchanged":

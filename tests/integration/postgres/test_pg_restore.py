@@ -98,6 +98,37 @@ def test_in_two_steps_that_can_be_taken_back_and_run_again(shop: Shop) -> None:
     assert shop.databases() == {shop.name, second["prepared"]}
 
 
+def test_what_was_prepared_is_dropped_and_nothing_else(shop: Shop) -> None:
+    shop.backup(backup_id="b")
+    prepared = shop.restore(state="prepared")["prepared"]
+    refused = shop.restore(state="discarded", prepared=shop.name)["msg"]
+    assert refused.startswith(f"Cannot drop database {shop.name}: it is none that was prepared")
+    assert shop.restore(check=True, state="discarded", prepared=prepared)["removed"] == [prepared]
+    assert shop.databases() == {shop.name, prepared}
+    for removed in ([prepared], []):
+        result = shop.restore(state="discarded", prepared=prepared)
+        assert (result["removed"], result["changed"]) == (removed, bool(removed))
+        assert shop.databases() == {shop.name}
+
+
+def test_the_database_of_a_shadow_is_dropped_with_what_restores_have_left(shop: Shop) -> None:
+    shop.backup(backup_id="b")
+    refused = shop.restore(state="absent")["msg"]
+    assert refused.startswith(f"Cannot drop database {shop.name}: its name does not end with __shadow")
+    shadow = f"{shop.name}__shadow"
+    url = shop.server.url_of(shadow)
+    for _round in range(2):
+        shop.restore(database_url=url, of_database=shop.name)
+    shop.restore(database_url=url, of_database=shop.name, state="prepared")
+    left = shop.databases()
+    assert len(left) == 4
+    assert shop.restore(check=True, database_url=url, state="absent")["changed"] is True
+    assert shop.databases() == left
+    for changed in (True, False):
+        assert shop.restore(database_url=url, state="absent")["changed"] is changed
+        assert shop.databases() == {shop.name}
+
+
 def test_settings_owner_grants_limit_and_comment_stay(shop: Shop) -> None:
     shop.query(
         "DROP ROLE IF EXISTS keeper; DROP ROLE IF EXISTS reader; CREATE ROLE keeper; CREATE ROLE reader;",

@@ -31,7 +31,8 @@ STATE = {
 def ask(level: str, *states: dict[str, Any] | None, hostvars: dict[str, Any] | None = None, **options: Any) -> Any:
     """Ask for the first host of as many as there are states."""
     action = ActionModule.__new__(ActionModule)
-    arguments = {"version": None, "backup_id": None, "revertible": True, "breaking": [], "budgets": {}, **options}
+    defaults = {"version": None, "backup_id": None, "revertible": True, "breaking": [], "budgets": {}, "stand_in": None}
+    arguments = {**defaults, **options}
     facts = [{} if state is None else {"sluice_journal": state} for state in states]
     known = {f"app{number}": {"ansible_facts": one, **(hostvars or {})} for number, one in enumerate(facts, start=1)}
     told = {"inventory_hostname": "app1", "ansible_facts": facts[0], "ansible_play_hosts": list(known)}
@@ -90,6 +91,7 @@ def opened(**more: Any) -> dict[str, Any]:
         (opened(), "app1: deploy R7 by bob@ci is open, in stage switch; it is taken back, and that is", "1.1.0"),
         (opened(moved=False, stage="backup"), "in stage backup; it is ended first, for it has moved nothing.", "1.0.0"),
         (opened(passed=True, stage=None, target=target("1.2.0")), "it is finished first, for it has passed", "1.1.0"),
+        (opened(kind="rollback_drill"), "it is brought back first to what served before it", "1.0.0"),
         (opened(kind="rollback", target=target("1.0.0")), "rollback R7 .* it is carried through", "1.0.0"),
     ],
 )
@@ -139,3 +141,41 @@ def test_where_a_release_was_left_red_on_a_part_of_the_fleet_the_others_stay() -
     held = {**STATE, "current": target("1.2.0")}
     assert [ask("2", *states)["target"]["version"] for states in ((held, STATE), (STATE, held))] == ["1.1.0", "1.1.0"]
     assert ask("2", STATE, STATE)["target"]["version"] == "1.0.0"
+
+
+def test_what_a_drill_goes_back_to_is_what_served_and_is_verified() -> None:
+    drill = opened(kind="rollback_drill", failed_stage="verify")
+    found = ask("0", {**STATE, "open": drill})
+    assert (found["target"], found["returns"], found["verifies"]) == (STATE["current"], True, True)
+    # A rollback that fails goes back to what was bad enough to be left.
+    found = ask("0", {**STATE, "open": opened(kind="rollback", target=target("1.0.0"), failed_stage="verify")})
+    assert (found["target"], found["returns"], found["verifies"]) == (STATE["current"], True, False)
+
+
+def test_a_level_of_a_drill_is_a_rollback_whatever_the_run_before_has_left() -> None:
+    taken_back = {"__recover_decision": {"action": "take_back", "kind": "deploy"}}
+    running = opened(kind="rollback_drill")
+    assert ask("2", {**STATE, "open": running}, hostvars=taken_back)["target"]["version"] == "1.0.0"
+
+
+def test_a_drill_that_was_taken_back_is_not_the_rollback_that_was_asked_for() -> None:
+    decision = {"__recover_decision": {"action": "take_back", "kind": "rollback_drill"}}
+    assert ask("2", STATE, hostvars=decision)["target"]["version"] == "1.0.0"
+
+
+def test_a_drill_of_level_1_has_somewhere_to_go() -> None:
+    stand_in = {"version": 7, "path": "/srv/config/7"}
+    found = ask("1", STATE, stand_in=stand_in)
+    assert found["target"] == {**STATE["current"], "config": stand_in}
+    # Only where there is no other.
+    known = {**STATE, "current": target("1.1.0", 2), "good": [target("1.1.0", 2), target("1.1.0"), target("1.0.0")]}
+    assert ask("1", known, stand_in=stand_in)["target"]["config"] == {"version": 1}
+
+
+def test_the_slowest_host_of_the_newest_drill_is_what_it_takes() -> None:
+    def host(seconds: float, release: str, time: str) -> dict[str, Any]:
+        drill = {"seconds": seconds, "release": release, "time": f"2026-11-{time}T00:00:00.000Z"}
+        return {**STATE, "measured": {"2": {"drill": drill}}}
+
+    found = ask("2", host(9, "D2", "22"), host(11, "D2", "21"), host(30, "D1", "01"))
+    assert (found["expected"]["seconds"], found["expected"]["release"]) == (11, "D2")

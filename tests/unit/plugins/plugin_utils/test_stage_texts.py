@@ -63,6 +63,14 @@ def test_which_way_a_release_goes(came_from: str | None, version: str, text: str
             "yellow: p95 was 300 ms, score 90, 1 check",
         ),
         ("finish", {}, ""),
+        ("rollback", {"level": 2, "target": {"version": "1.0.0"}}, "level 2 to 1.0.0"),
+        (
+            "rollback",
+            {"level": 1, "target": {"version": "1.0.0", "config": {"version": 3}}},
+            "level 1 to 1.0.0 with config 3",
+        ),
+        ("rollback", {"level": 2, "target": None}, ""),
+        ("return", {"to": "1.1.0"}, "to 1.1.0, which serves again"),
     ],
 )
 def test_stage_detail(stage: str, evidence: dict[str, Any], text: str) -> None:

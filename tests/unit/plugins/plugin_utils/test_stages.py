@@ -228,3 +228,25 @@ def test_remarks_and_noted_issues_are_warnings() -> None:
     assert texts(narrator.remark("app2", "The lock was taken over")) == ["  ! app2: The lock was taken over"]
     noted = event("noted", name="issue", data={"message": "Cannot remove 0.9.0."})
     assert tell(narrator, OPENED, noted)[1:] == ["  ! Cannot remove 0.9.0."]
+
+
+def test_a_drill_ends_with_what_its_levels_took() -> None:
+    narrator = Narrator(report={"outcome": "succeeded", "to": "1.1.0"})
+    data = {
+        "levels": {"1": 6.5, "2": 20.0, "3": None},
+        "steps": {"1": {"rollback": 1.0, "switch": 5.5}, "2": {"switch": 20.0}, "3": {}},
+        "budgets": {"1": 120, "2": 15, "3": 600},
+        "missed": {"2": "it took 20 s of 15 s", "3": "it fell over"},
+    }
+    kind = {**OPENED["data"], "kind": "rollback_drill", "version": "", "from": "1.1.0"}  # type: ignore[dict-item]
+    told = tell(narrator, {**OPENED, "data": kind}, event("noted", name="rollback_drill", data=data))
+    assert told == [f"SLUICE  rollback drill  shop  lab  from 1.1.0   release {RELEASE}"]
+    tell(narrator, event("closed", outcome="succeeded"))
+    assert texts(narrator.recap([], 0, 1)) == [
+        "",
+        "  drill        ✔  level 1  6.5 s of 120 s     rollback 1.0 s, switch 5.5 s",
+        "               ✘  level 2  20.0 s of 15 s     switch 20.0 s",
+        "               ✘  level 3  -                  it fell over",
+        "",
+        "SUCCEEDED  1.1.0 serves as before, and the budgets of the drill are met.",
+    ]

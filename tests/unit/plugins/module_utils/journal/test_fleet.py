@@ -172,6 +172,7 @@ def going_to(artifact: str, checksum: str = "c", **opened_as: Any) -> Host:
     [
         {"a": going_to("1-a"), "b": going_to("1-a"), "c": READY},
         {"a": going_to("1-a", kind="rollback"), "b": going_to("1-b", kind="rollback")},
+        {"a": going_to("1-a", kind="rollback_drill"), "b": going_to("1-b", kind="rollback_drill")},
         {"a": going_to("1-a")},
     ],
 )
@@ -468,3 +469,17 @@ def test_an_emergency_action_that_failed_is_said_so() -> None:
     emergency = {**host.state, "open": {**host.state["open"], "kind": "emergency", "version": ""}}
     ending = close("take_back", "app0", {"app0": ended(host, state=emergency)})
     assert ending.message.startswith("Cannot carry out the emergency action: host app0 has failed")
+
+
+def test_a_drill_that_has_failed_or_was_killed_is_led_back_to_what_served() -> None:
+    state = opened(moved=True, passed=False)
+    state["open"]["kind"] = "rollback_drill"
+    # Also when only an unreachable host has failed: where the others stand is no place to stay.
+    hosts = {"a": Host(state), "b": Host(state, failure="gone", unreachable=True)}
+    assert {verdict.action for verdict in decide("decide", hosts).values()} == {"take_back"}
+    assert decide("recover", {"a": Host(state)})["a"].action == "take_back"
+    back = {"verified": True, "returns": True, "to": "1.1.0", "restored": {"version": "1.1.0"}}
+    ending = close("take_back", "a", {"a": Host(state, failure="it fell over", back=back)})
+    assert (ending.outcome, ending.good) == ("failed", False)
+    told = "host a has failed (it fell over). 1.1.0 serves as before, and the database is as it was."
+    assert ending.message == f"Cannot drill the rollback: {told}"

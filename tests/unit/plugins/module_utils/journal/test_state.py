@@ -434,3 +434,61 @@ def test_what_was_said_against_the_release_that_runs() -> None:
         ("ask", ["abc now"]),
         ("rollback", []),
     ]
+
+
+def drilling(book: Book) -> Book:
+    """A drill that has moved the code and the database."""
+    book.open("d1", "rollback_drill")
+    book.add("entered", "d1", stage="rollback")
+    moves = {"target": {"version": "R1", **place("a")}, "database": {"prepared": "p", "replaced": "q"}}
+    book.add("noted", "d1", name="moves", data=moves)
+    restored = {"level": 3, "database": {"restored": {"backup_id": "b1"}}}
+    book.add("entered", "d1", stage="switch", data=place("a"), evidence=restored)
+    book.add("entered", "d1", stage="verify")
+    return book
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_a_drill_leaves_the_journal_as_it_was(outcome: str) -> None:
+    book = Book().deploy("r1", "a").deploy("r2", "b")
+    before = book.state
+    drilling(book).add("entered", "d1", stage="return")
+    book.add("noted", "d1", name="moves", data={"target": target("r2", "b"), "database": None})
+    book.add("entered", "d1", stage="switch", data=place("b"))
+    book.add("entered", "d1", stage="verify")
+    book.add("closed", "d1", outcome=outcome, data={"restored": target("r2", "b")})
+    after = book.state
+    same = ("current", "last_known_good", "previous_good", "good", "bad", "marked", "since", "database", "measured")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert after["last"]["kind"] == "rollback_drill"
+
+
+def test_a_drill_that_was_killed_is_known_to_have_moved_and_never_to_have_passed() -> None:
+    book = drilling(Book().deploy("r1", "a").deploy("r2", "b"))
+    opened = book.state["open"]
+    assert (opened["moved"], opened["passed"], opened["target"]) == (True, False, None)
+    assert opened["database"] == {"prepared": "p", "replaced": "q"}
+    book.add("entered", "d1", stage="return", evidence={"verdict": "green"})
+    assert book.state["open"]["passed"] is False
+
+
+def test_a_drill_goes_from_level_to_level_and_is_cut_off_otherwise() -> None:
+    book = drilling(Book().deploy("r1", "a").deploy("r2", "b"))
+    assert book.add("entered", "d1", stage="rollback", evidence={"verdict": "green"}) == ["left", "entered"]
+    # So it goes when it is led back after a kill.
+    book.add("entered", "d1", stage="switch")
+    assert book.add("entered", "d1", stage="rollback") == ["failed", "entered"]
+
+
+def test_a_level_that_a_drill_did_not_carry_through_says_nothing_of_how_long_it_takes() -> None:
+    book = Book().deploy("r1", "a")
+    book.add("noted", "r1", name="rollback_drill", data={"levels": {"1": 5.0, "2": None}})
+    assert set(book.state["measured"]) == {"1"}
+
+
+@pytest.mark.parametrize(("verified", "event"), [(True, "left"), (False, "failed")])
+def test_the_stage_that_has_led_a_failed_run_back_has_not_failed(verified: bool, event: str) -> None:
+    book = drilling(Book().deploy("r1", "a").deploy("r2", "b"))
+    book.add("entered", "d1", stage="rollback")
+    book.add("noted", "d1", name="rollback", data={"verified": verified})
+    assert book.add("closed", "d1", outcome="failed", reason="it fell over") == [event, "closed"]

@@ -15,6 +15,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._build impor
 from ansible_collections.sluice.release.plugins.module_utils.report._html import render_html
 from ansible_collections.sluice.release.plugins.module_utils.report._markdown import render_markdown
 from ansible_collections.sluice.release.plugins.module_utils.report._schema import violations
+from ansible_collections.sluice.release.plugins.module_utils.report._words import headline
 
 Load = Callable[[str], dict[str, Any]]
 
@@ -274,3 +275,32 @@ def test_fields_may_lie_within_the_data() -> None:
     built = build_report(RELEASE, [host("app1", *entries)])
     assert (built["stages"][0]["seconds"], built["stages"][0]["budget_seconds"]) == (9.8, 120)
     assert (built["gates"][0]["check"], built["gates"][0]["samples"]) == ("x", 0)
+
+
+def test_a_drill_says_how_long_each_level_took_and_that_what_served_serves() -> None:
+    noted = {
+        "place": "here",
+        "met": False,
+        "levels": {"1": 6.5, "2": None},
+        "steps": {"1": {"rollback": 1.0, "switch": 4.0, "verify": 1.5}},
+        "budgets": {"1": 120.0, "2": 300.0},
+        "missed": {"2": "it | fell over"},
+        "targets": {"1": {"version": "1.1.0"}, "2": {"version": "1.0.0"}},
+    }
+    restored = {"database": {"restored": {"backup_id": "B1"}}}
+    entries = [
+        opened(kind="rollback_drill", version="", **{"from": "1.1.0"}),
+        entry("entered", 1, stage="rollback"),
+        entry("left", 2, stage="rollback", seconds=1.0, data=restored),
+        entry("noted", 7, name="rollback_drill", data=noted),
+        entry("closed", 8, outcome="succeeded"),
+    ]
+    built = build_report(RELEASE, [host("app1", *entries), host("app2", *entries)])
+    assert (built["to"], built["restore"], built["rollback"]) == ("1.1.0", None, None)
+    first, second = built["rollback_drill"]["levels"]
+    assert (first["level"], first["seconds"], first["budget_seconds"], first["missed"]) == (1, 6.5, 120.0, None)
+    assert (second["to"], second["seconds"], second["steps"], second["missed"]) == ("1.0.0", None, {}, "it | fell over")
+    assert violations(built) == []
+    assert "NOT within the budgets; 1.1.0 serves as before" in headline(built)
+    assert "| 2 | 1.0.0 | not carried through | 5 min |  | it \\| fell over |" in render_markdown(built)
+    assert "it | fell over" in render_html(built)
