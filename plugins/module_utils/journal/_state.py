@@ -284,7 +284,7 @@ class _Fold:
             if restored is not None and _place(restored) == _place(release["target"] or {}):
                 # Nobody has taken it back, and nobody has called it good: a person decides.
                 self._came(release)
-            else:
+            elif release["kind"] != DRILL:
                 self._left_again(release, entry)
 
     def _came(self, release: Mapping[str, Any]) -> None:

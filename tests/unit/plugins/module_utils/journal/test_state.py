@@ -458,7 +458,18 @@ def test_a_drill_leaves_the_journal_as_it_was(outcome: str) -> None:
     book.add("entered", "d1", stage="verify")
     book.add("closed", "d1", outcome=outcome, data={"restored": target("r2", "b")})
     after = book.state
-    same = ("current", "last_known_good", "previous_good", "good", "bad", "marked", "since", "database", "measured")
+    same = (
+        "current",
+        "last_known_good",
+        "previous_good",
+        "good",
+        "bad",
+        "marked",
+        "since",
+        "database",
+        "measured",
+        "arrival",
+    )
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
     assert after["last"]["kind"] == "rollback_drill"
 
