@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,7 +144,8 @@ def _value_problems(item: Mapping[str, Any]) -> Iterator[str]:
         if item.get(key) is not None and _truth(item[key]) is None:
             yield f"{key} is {item[key]}, it must be true or false"
     try:
-        if not float(item.get("lasted") or 0) >= 0:
+        lasted = float(item.get("lasted") or 0)
+        if math.isnan(lasted) or lasted < 0:
             yield "lasted must be 0 or more (s)"
     except (TypeError, ValueError):
         yield f"lasted is {item.get('lasted')}, it must be a number (s)"
