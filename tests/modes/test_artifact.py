@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = {
     "CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md", "changelogs", "docs",
-    "meta", "playbooks", "plugins", "requirements.yml", "roles",
+    "extensions", "meta", "playbooks", "plugins", "requirements.yml", "roles",
 }  # fmt: skip
 
 
