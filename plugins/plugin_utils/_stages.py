@@ -118,6 +118,7 @@ class Narrator:
     _release: str | None = None
     _version: str = ""
     _closed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _ended: dict[str, str] = field(default_factory=dict)
 
     # --- what the journal says ---------------------------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class Narrator:
             lines.append([])
         self._release = str(event.get("release"))
         self._closed.clear()
+        self._ended.clear()
         self._running.clear()
         # A run that was killed has opened it long ago; then only the journal knows.
         opened = event if event.get("event") == "opened" else (journal.get("open") or {})
@@ -218,11 +220,15 @@ class Narrator:
         self._closed[host] = {key: _value(event, key) for key in ("outcome", "reason", "verdict")}
         lines = self._end_in_check(host)
         self._running.pop(host, None)
+        if self._closed[host]["outcome"] == "failed" and self._ended.get(host) == "rollback":
+            # It was led back, which has not failed, so nothing above says what has.
+            lines += self._message(str(self._closed[host]["reason"] or ""))
         return lines
 
     def _end(self, host: str, event: Mapping[str, Any]) -> _Running:
         stage = str(event.get("stage"))
         running = self._running.pop(host, None)
+        self._ended[host] = stage
         if running is None or running.stage != stage:
             # It was entered by a run before this one.
             return _Running(stage, _number(event, "budget"))
