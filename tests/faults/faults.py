@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from world import World, kill_controller, pids, wait_for
 HOUR = 3600
 
 
-class Fault:
+class Fault(ABC):
     """What happens to a run of a world."""
 
     def __init__(self, world: World) -> None:
@@ -34,11 +35,11 @@ class Fault:
         """What the run must be started with, so that the fault can strike."""
         return {}
 
+    @abstractmethod
     def strike(self, process: subprocess.Popen[str] | None) -> None:
         """Let it happen; `process` is the run, None before it has begun."""
-        raise NotImplementedError
 
-    def mend(self) -> None:
+    def mend(self) -> None:  # noqa: B027 - most faults leave nothing that would have to be mended
         """Put the world back in order, as the operator of the machine would."""
 
 

@@ -70,6 +70,14 @@ def test_a_red_gate_and_the_way_back() -> None:
     ]
 
 
+def test_a_rollback_that_failed_and_was_led_back_says_why() -> None:
+    narrator = Narrator()
+    tell(narrator, OPENED, event("entered", "rollback"))
+    reason = "Cannot roll back: host app1 has failed (it crashed). 1.1.0 serves as before."
+    end = event("left", "rollback", seconds=4.1), event("closed", outcome="failed", reason=reason)
+    assert tell(narrator, *end) == ["  rollback     ✔  4.1 s", f"               {reason}"]
+
+
 def test_several_hosts_have_a_column() -> None:
     narrator = Narrator(hosts=["app1", "web-12"])
     assert tell(narrator, OPENED) == [f"SLUICE  shop  lab  1.0.0 -> 1.1.0  2 hosts   release {RELEASE}"]
