@@ -80,6 +80,7 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: .78rem; }
 th, td { padding: .34rem .9rem .34rem 0; border-bottom: 1px solid var(--grid); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
+td.name { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.n + td:not(.n), th.n + th:not(.n) { padding-left: 1rem; }
 .use {
@@ -263,7 +264,7 @@ TEMPLATE = """\
       <th>Result</th></tr></thead>
     <tbody>
     {% for level in r.rollback_drill.levels %}
-    <tr><td>{{ level.level }}</td><td class="mono">{{ level.to }}</td>
+    <tr><td>{{ level.level }}</td><td class="name">{{ level.to }}</td>
       <td class="n">{{ "" if level.seconds is none else level.seconds | seconds }}</td>
       <td class="n">{{ level.budget_seconds | seconds }}</td>
       <td>{% for step, took in level.steps.items() -%}
