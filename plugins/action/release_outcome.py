@@ -34,9 +34,14 @@ class ActionModule(FleetAction):
         weighed = self._weigh(hosts, task_vars) if args["point"] != "recover" else None
         command = asked_command(weighed.level, weighed.trigger, task_vars) if weighed else ""
         if args["point"] == "close":
-            ending = close(args["action"], name, hosts, weighed, command)
+            plan = task_vars["ansible_facts"].get("sluice_plan") or {}
+            ending = close(args["action"], name, hosts, weighed, command, by=str(plan.get("kind")))
             # The journal keeps the verdict with the end, and what runs again, or still, where that is known.
-            kept = {"verdict": ending.verdict, **({"restored": ending.restored} if ending.restored else {})}
+            kept: dict[str, Any] = {"verdict": ending.verdict}
+            if ending.restored:
+                kept["restored"] = ending.restored
+            if ending.interrupted:
+                kept["interrupted"] = True
             return {**asdict(ending), "data": kept, "notes": _notes(hosts[name], weighed, command)}
         verdicts = decide(args["point"], hosts, weighed)
         return {

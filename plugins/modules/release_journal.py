@@ -69,6 +69,7 @@ options:
       - "With O(stage=switch): where the release goes, C(artifact) (C(id), C(path), C(checksum)) and C(config)
         (C(version), C(path))."
       - "With O(outcome=rolled_back) or O(outcome=failed): C(restored), the target that runs now."
+      - "With O(outcome=rolled_back): C(interrupted), whether only because its run was killed; then nothing is bad."
     type: dict
     default: {}
   evidence:

@@ -92,8 +92,12 @@ restored:
   description: The target that runs again where the release was taken back, or still, where it was held.
   returned: when O(point) is V(close)
   type: dict
+interrupted:
+  description: Whether the release was taken back only because its run was killed, which marks nothing as bad.
+  returned: when O(point) is V(close)
+  type: bool
 data:
-  description: What the journal keeps with the end, the verdict and the target that was restored.
+  description: What the journal keeps with the end, the verdict, the target that was restored and whether it was killed.
   returned: when O(point) is V(close)
   type: dict
 notes:

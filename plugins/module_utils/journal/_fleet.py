@@ -16,7 +16,12 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, EMERGENCY, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import (
+    DRILL,
+    EMERGENCY,
+    INTERRUPTED,
+    ROLLBACK,
+)
 from ansible_collections.sluice.release.plugins.module_utils.trigger import _decide as trigger
 from ansible_collections.sluice.release.plugins.module_utils.trigger._model import Trigger
 
@@ -91,7 +96,8 @@ def _place(target: Mapping[str, Any]) -> tuple[Any, Any]:
 class Ending:
     """How a release ends on one host. ``good``: the application runs what was asked for, and the job may say so.
 
-    ``restored`` is the target that runs again where the release was taken back.
+    ``restored`` is the target that runs again where the release was taken back, ``interrupted`` that it was because its
+    run was killed: nothing was found to be wrong with the release itself.
     """
 
     outcome: str
@@ -99,6 +105,7 @@ class Ending:
     good: bool
     message: str
     restored: Mapping[str, Any] | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -261,11 +268,17 @@ def is_held(weighed: trigger.Decision | None) -> bool:
 
 
 def close(
-    action: str, name: str, hosts: Mapping[str, Host], weighed: trigger.Decision | None = None, command: str = ""
+    action: str,
+    name: str,
+    hosts: Mapping[str, Host],
+    weighed: trigger.Decision | None = None,
+    command: str = "",
+    *,
+    by: str = "",
 ) -> Ending:
     """Return how the release ends on host ``name``, after ``action`` (of :class:`Verdict`) was carried out.
 
-    ``command``: what a person runs to take it back who is asked.
+    ``command``: what a person runs to take it back who is asked. ``by``: the kind of the run that ends it.
     """
     own = hosts[name]
     if action == "finish":
@@ -302,7 +315,9 @@ def close(
     if opened.get("kind") == ROLLBACK:
         return Ending("succeeded", "green", True, f"Rolled back to {versions}.")
     error = SluiceError(asked, cause, f"Rolled back to {versions}")
-    return Ending("rolled_back", "red", False, str(error), (own.back or {}).get("restored"))
+    # Who rolls back while it is on its way has found something wrong with it.
+    was_killed = by != ROLLBACK and not failures and all(_only_interrupted(host) for host in moved.values())
+    return Ending("rolled_back", "red", False, str(error), (own.back or {}).get("restored"), was_killed)
 
 
 # --- between releases ------------------------------------------------------------------------------------------------
@@ -424,6 +439,11 @@ def _is_lost(host: Host) -> bool:
 def _has_succeeded(host: Host, release: str) -> bool:
     last = (host.state or {}).get("last") or {}
     return bool(last.get("release") == release and last.get("outcome") == "succeeded")
+
+
+def _only_interrupted(host: Host) -> bool:
+    """Whether the journal of the host knows no stage that has failed by itself."""
+    return (host.open or {}).get("failed_reason") in (None, INTERRUPTED)
 
 
 def _why(host: Host) -> str:

@@ -38,6 +38,7 @@ RESTORE = "restore"  # its evidence says which backup took the database's place
 MOVES = "moves"  # from here on a rollback may have changed the database: ``target`` and ``database``
 # A kind of run as well: whatever moves in it is brought back, so what runs, what was good and what was bad stay so.
 DRILL = "rollback_drill"  # ``levels``: the seconds that each level has taken, null for one that was not carried through
+INTERRUPTED = "interrupted"  # the reason of a stage that no run has ended
 TRIGGER = "trigger"  # what spoke against ``release``, and what was done about it
 WATCH = "watch"  # a watch of ``release``; with ``event`` decided, the same
 
@@ -273,7 +274,9 @@ class _Fold:
             self._arrived(release["target"], release["kind"], entry)
         elif entry["outcome"] == "rolled_back":
             abandoned = _artifact_id(release["target"])
-            if abandoned is not None and abandoned != _artifact_id(restored):
+            # That somebody's run was killed says nothing against what it was about to release.
+            guilty = not entry["data"].get("interrupted")
+            if guilty and abandoned is not None and abandoned != _artifact_id(restored):
                 self._mark_bad(release["target"], entry)
             # Without a switch nothing had moved, so there is nothing that `restored` would have to say.
             if restored is not None or release["moved"]:
@@ -436,7 +439,7 @@ def _enter(
     # A stage that is still open when the release is taken back did not succeed: it was cut off. A drill goes from one
     # level to the next, with what the stage before has found.
     goes_on = opened.get("kind") == DRILL and request.evidence
-    cut_off = (request.reason or "interrupted") if request.stage == ROLLBACK and not goes_on else None
+    cut_off = (request.reason or INTERRUPTED) if request.stage == ROLLBACK and not goes_on else None
     entered = _event(
         request.release, "entered", now, stage=request.stage, data=request.data, extra={"budget": request.budget}
     )
@@ -469,7 +472,7 @@ def _close(
 ) -> list[Event]:
     # A run that has failed may have led its host back whole, and then the stage in which it did has not failed.
     led_back = opened["stage"] == ROLLBACK and bool(_last_note(entries, request.release, ROLLBACK).get("verified"))
-    cut_off = (request.reason or "interrupted") if request.outcome == "failed" and not led_back else None
+    cut_off = (request.reason or INTERRUPTED) if request.outcome == "failed" and not led_back else None
     began = _newest(entries, request.release, "opened")
     extra = {
         "outcome": request.outcome,

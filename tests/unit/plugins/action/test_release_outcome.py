@@ -31,7 +31,7 @@ def outcome(point: str = "decide", failure: Any = None, **variables: Any) -> dic
     opened = {"release": "r", "kind": "deploy", "version": "1.1.0", "moved": True, "target": target, "passed": False}
     host = {"ansible_facts": {"sluice_journal": {"open": opened}}, "pipeline_failure": failure}
     known = {"inventory_hostname": "app1", "ansible_play_hosts": ["app1"], "ansible_play_hosts_all": ["app1"]}
-    known |= {"hostvars": {"app1": host}, "ansible_limit": "prod", **variables}
+    known |= {"hostvars": {"app1": host}, "ansible_facts": {}, "ansible_limit": "prod", **variables}
     told: dict[str, Any] = action.act({"point": point, "action": "hold"}, known)
     return told
 

@@ -287,6 +287,28 @@ def test_close(action: str, hosts: list[Host], outcome: str, verdict: str, good:
     assert bool(ending.restored) == (outcome == "rolled_back" and hosts[0].back is not None)
 
 
+@pytest.mark.parametrize(
+    ("cause", "by", "failed_reason", "interrupted"),
+    [
+        (None, "recover", None, True),
+        (None, "deploy", "interrupted", True),
+        # A person who rolls back has found something wrong with what is on its way.
+        (None, "rollback", "interrupted", False),
+        # What had failed before its run was killed has failed all the same.
+        (None, "recover", "Cannot pass the gate: errors was 7 %.", False),
+        ("the switch", "deploy", None, False),
+    ],
+)
+def test_a_run_that_was_killed_says_nothing_against_its_release(
+    cause: str | None, by: str, failed_reason: str | None, interrupted: bool
+) -> None:
+    host = Host(opened(moved=True), failure=cause or "", back=BACK)
+    assert host.open is not None
+    state = {**(host.state or {}), "open": {**host.open, "failed_reason": failed_reason}}
+    ending = close("take_back", "a", {"a": dataclasses.replace(host, state=state)}, by=by)
+    assert (ending.outcome, ending.interrupted) == ("rolled_back", interrupted)
+
+
 def rolling(*, moved: bool = True, **more: Any) -> Host:
     state = opened(moved=moved)
     state["open"]["kind"] = "rollback"

@@ -170,6 +170,13 @@ def test_a_new_configuration_taken_back_does_not_make_the_code_bad() -> None:
     assert book.state["bad"] == []
 
 
+def test_what_was_taken_back_because_its_run_was_killed_is_not_bad() -> None:
+    book = Book().deploy("r1", "a").open("r2").move("r2", "b")
+    book.add("closed", "r2", outcome="rolled_back", data={"restored": target("r1", "a"), "interrupted": True})
+    assert (book.state["bad"], book.state["marked"]) == ([], {})
+    assert book.state["current"] == target("r1", "a")
+
+
 def test_what_was_bad_and_then_succeeds_is_good() -> None:
     book = Book().deploy("r1", "a").open("r2").move("r2", "b")
     book.add("closed", "r2", outcome="rolled_back", data={"restored": target("r1", "a")})
