@@ -23,6 +23,7 @@ class ActionModule(FleetAction):
         "toggles": {"type": "dict", "default": {}},
         "driver": {"type": "str", "required": True},
         "proxy": {"type": "bool", "default": False},
+        "level": {"type": "str", "choices": ["1", "2", "3", "auto"]},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -31,9 +32,13 @@ class ActionModule(FleetAction):
             host = task_vars["inventory_hostname"]
             raise SluiceError(f"find what runs on {host}", "its journal was not read", "Read it first")
         toggles = _toggles.read(args["toggles"])
+        if args["level"] is not None:
+            _toggles.check_level(args["level"], args["actions"])
         has = _toggles.known(toggles, proxy=args["proxy"])
         plan = _toggles.plan(
             args["actions"], toggles, state["current"],
             undo=args["undo"], driver=args["driver"], proxy=args["proxy"], moment=utc_text(),
         )  # fmt: skip
-        return {**asdict(plan), "known": has, "lines": _toggles.lines(state["current"], toggles, has)}
+        current = state["current"]
+        told = _toggles.preview(current, plan, toggles) if plan.does == _toggles.CONFIG else []
+        return {**asdict(plan), "known": has, "lines": _toggles.lines(current, toggles, has), "preview": told}

@@ -46,6 +46,12 @@ options:
     description: Whether the profile names a proxy that can turn requests away.
     type: bool
     default: false
+  level:
+    description:
+      - The level of the rollback that names O(actions). They have to be toggles then, and the level V(1) or V(auto),
+        for they stay with the running code.
+    type: str
+    choices: ["1", "2", "3", auto]
 """
 
 EXAMPLES = r"""
@@ -103,6 +109,11 @@ labels:
   elements: str
 lines:
   description: What is on now, for a terminal.
+  returned: success
+  type: list
+  elements: str
+preview:
+  description: What a rollback by these toggles would do, for a terminal.
   returned: success
   type: list
   elements: str

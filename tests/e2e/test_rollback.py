@@ -88,6 +88,30 @@ def test_level_1_puts_the_configuration_back(upgraded: World) -> None:
     assert upgraded.lock() is None
 
 
+def test_level_1_sets_the_toggles_that_were_named_and_calls_nothing_bad(upgraded: World) -> None:
+    before, name = upgraded.state(), "RATE_LIMIT_MAX_REQUESTS"
+    wished = {"rollback_toggles": "limit_up"}
+    look = upgraded.play("rollback_level1", "--check", variables=wished)
+    assert "limit_up (more requests): RATE_LIMIT_MAX_REQUESTS=1000" in look.said, look.output
+    assert (upgraded.state(), upgraded.lock()) == (before, None)
+
+    refused = upgraded.play("rollback_level2", variables=wished)
+    assert "Cannot roll back by level 2: toggles were named (limit_up)" in refused.said, refused.output
+    assert upgraded.state() == before
+
+    run = upgraded.play("rollback_level1", variables=wished)
+    assert run.status == 0, run.output
+    assert upgraded.worker_setting(name) == {"1000"}
+    upgraded.assert_serves("1.1.0")
+    state = upgraded.state()
+    assert (state["bad"], state["marked"]) == (before["bad"], before["marked"])
+    assert noted(upgraded, "verify")["flows"], "it verifies like a release"
+
+    run = upgraded.play("emergency", variables={"emergency_action": "limit_up", "emergency_undo": True})
+    assert run.status == 0, run.output
+    assert upgraded.worker_setting(name) == {"100"}
+
+
 def test_level_2_puts_the_code_back_from_another_controller_and_without_what_builds(upgraded: World) -> None:
     away = upgraded.lab.releases.with_name("releases.away")
     upgraded.lab.releases.rename(away)

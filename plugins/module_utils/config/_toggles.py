@@ -143,6 +143,31 @@ def plan(
     return Plan(CONFIG, base, variables, kept, scaled, list(on), touched, labels)
 
 
+def check_level(level: str, actions: Sequence[str]) -> None:
+    """Raise SluiceError unless the actions are toggles, and the rollback that names them leaves the code alone."""
+    if level not in ("1", "auto"):
+        cause = f"toggles were named ({', '.join(actions)}), and they stay with the running code"
+        raise SluiceError(f"roll back by level {level}", cause, "Use level 1, or leave rollback_toggles out")
+    others = [name for name in actions if name in BUILT_IN]
+    if others:
+        cause = f"{', '.join(others)} is no toggle of the profile"
+        raise SluiceError("roll back by level 1", cause, f"Run emergency.yml -e emergency_action={others[0]}")
+
+
+def preview(current: Target | None, plan: Plan, toggles: Mapping[str, Toggle]) -> list[str]:
+    """Say what a rollback by toggles would do, for a person who decides."""
+    names = [name for name in plan.names if name in toggles]
+    told = [f"Level 1: {(current or {}).get('version')} stays, with other settings"]
+    for name in names:
+        label = f" ({toggles[name].label})" if toggles[name].label else ""
+        values = ", ".join(f"{key}={value}" for key, value in sorted(toggles[name].env.items()))
+        told.append(f"{name}{label}: {values}")
+    if plan.config.get("instances"):
+        told.append(f"at most {plan.config['instances']} at a time; the others are ended first")
+    undo = "; ".join(f"emergency.yml -e emergency_action={name} -e emergency_undo=true" for name in names)
+    return [*told, f"Taken back by: {undo}"]
+
+
 def lines(current: Target | None, toggles: Mapping[str, Toggle], actions: Sequence[str]) -> list[str]:
     """Say what is on, for a person in a hurry."""
     config = (current or {}).get("config") or {}

@@ -15,11 +15,11 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 CURRENT = {"version": "1.1.0", "artifact": {"id": "a"}, "config": {"version": 4}}
 
 
-def ask(facts: dict[str, Any], *actions: str) -> dict[str, Any]:
+def ask(facts: dict[str, Any], *actions: str, level: str | None = None) -> dict[str, Any]:
     action = ActionModule.__new__(ActionModule)
     toggles = {"cache_off": {"env": {"CACHE_ENABLED": "false"}, "label": "no cache"}}
-    arguments = {"actions": list(actions), "undo": False, "toggles": toggles, "driver": "pm2", "proxy": False}
-    return action.act(arguments, {"inventory_hostname": "app1", "ansible_facts": facts})
+    options = {"undo": False, "driver": "pm2", "proxy": False, "level": level}
+    return action.act({"actions": list(actions), "toggles": toggles, **options}, {"inventory_hostname": "app1", "ansible_facts": facts})
 
 
 def test_a_toggle_comes_to_a_configuration() -> None:
@@ -35,3 +35,8 @@ def test_the_status_needs_no_release() -> None:
 def test_a_host_whose_journal_was_not_read() -> None:
     with pytest.raises(SluiceError, match="Cannot find what runs on app1: its journal was not read"):
         ask({}, "status")
+
+
+def test_a_rollback_that_names_toggles_and_another_code() -> None:
+    with pytest.raises(SluiceError, match="Cannot roll back by level 2: toggles were named"):
+        ask({"sluice_journal": {"current": CURRENT}}, "cache_off", level="2")

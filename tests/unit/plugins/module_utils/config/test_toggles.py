@@ -153,3 +153,33 @@ def test_what_is_on_is_said() -> None:
         "actions: cache_off, status",
     ]
     assert _toggles.lines(None, TOGGLES, ["status"]) == ["runs: nothing is known", "on: no toggle", "actions: status"]
+
+
+@pytest.mark.parametrize(
+    ("level", "actions", "error"),
+    [
+        ("2", ["cache_off"], "Cannot roll back by level 2: toggles were named (cache_off), and they stay with"),
+        ("3", ["cache_off", "limit_up"], "Cannot roll back by level 3: toggles were named (cache_off, limit_up)"),
+        ("1", ["restart"], "restart is no toggle of the profile. Run emergency.yml -e emergency_action=restart"),
+    ],
+)
+def test_a_rollback_by_toggles_is_of_the_first_level(level: str, actions: list[str], error: str) -> None:
+    with pytest.raises(SluiceError) as caught:
+        _toggles.check_level(level, actions)
+    assert error in str(caught.value)
+    for well in ("1", "auto"):
+        _toggles.check_level(well, ["cache_off"])
+
+
+def undo(name: str) -> str:
+    return f"emergency.yml -e emergency_action={name} -e emergency_undo=true"
+
+
+def test_what_a_rollback_by_toggles_would_do() -> None:
+    assert _toggles.preview(current(), plan("cache_off", "coordination_off"), TOGGLES) == [
+        "Level 1: 1.1.0 stays, with other settings",
+        "cache_off (no cache): CACHE_ENABLED=false",
+        "coordination_off: REDIS_URL=",
+        "at most 1 at a time; the others are ended first",
+        f"Taken back by: {undo('cache_off')}; {undo('coordination_off')}",
+    ]
