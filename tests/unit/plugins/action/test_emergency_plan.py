@@ -19,7 +19,10 @@ def ask(facts: dict[str, Any], *actions: str, level: str | None = None) -> dict[
     action = ActionModule.__new__(ActionModule)
     toggles = {"cache_off": {"env": {"CACHE_ENABLED": "false"}, "label": "no cache"}}
     options = {"undo": False, "driver": "pm2", "proxy": False, "level": level}
-    return action.act({"actions": list(actions), "toggles": toggles, **options}, {"inventory_hostname": "app1", "ansible_facts": facts})
+    return action.act(
+        {"actions": list(actions), "toggles": toggles, **options},
+        {"inventory_hostname": "app1", "ansible_facts": facts},
+    )
 
 
 def test_a_toggle_comes_to_a_configuration() -> None:
