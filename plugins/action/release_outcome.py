@@ -14,7 +14,14 @@ from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host, close, decide, is_held, weigh
+from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import (
+    Host,
+    close,
+    decide,
+    is_held,
+    to_fence,
+    weigh,
+)
 from ansible_collections.sluice.release.plugins.module_utils.journal._state import TRIGGER
 from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances, Decision
 from ansible_collections.sluice.release.plugins.module_utils.trigger._model import automatic, read_triggers
@@ -50,6 +57,7 @@ class ActionModule(FleetAction):
             "release": (hosts[name].open or {}).get("release"),
             "kind": (hosts[name].open or {}).get("kind"),
             "hosts": {host: verdict.action for host, verdict in verdicts.items()},
+            "fence": to_fence(hosts) if args["point"] == "decide" else [],
         }
 
     def _weigh(self, hosts: Mapping[str, Host], task_vars: dict[str, Any]) -> Decision | None:

@@ -70,6 +70,11 @@ hosts:
   returned: when O(point) is V(recover) or V(decide)
   type: dict
   sample: {app1: take_back, app2: abandon}
+fence:
+  description: Hosts that cannot be reached, and may serve another version than the fleet goes to.
+  returned: when O(point) is V(decide)
+  type: list
+  elements: str
 outcome:
   description: How the release ends, V(succeeded), V(rolled_back), V(failed) or V(unchanged).
   returned: when O(point) is V(close)

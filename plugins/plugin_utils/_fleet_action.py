@@ -60,7 +60,8 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
             changed=bool((hostvars[name].get("switch_evidence") or {}).get("changed")),
             back=hostvars[name].get("rollback_evidence"),
             fenced=has_failed_by("fenced", hostvars[name].get("pipeline_failure")),
-            unreachable=has_failed_by("unreachable", hostvars[name].get("pipeline_failure")),
+            unreachable=has_failed_by("unreachable", hostvars[name].get("pipeline_failure"))
+            or has_failed_by("unreachable_host", hostvars[name].get("__open_lock")),
             waited=has_failed_by("waited", hostvars[name].get("pipeline_failure")),
             red=red_checks(hostvars[name].get("pipeline_failure")),
             verdicts=tuple(
@@ -74,7 +75,10 @@ def fleet(task_vars: Mapping[str, Any]) -> dict[str, Host]:
 
 
 def has_failed_by(cause: str, failure: Any) -> bool:
-    """Return whether a host failed because its run had lost the lock (fenced), or because it was unreachable."""
+    """Return whether a host failed because its run had lost the lock (fenced), or because it was unreachable.
+
+    ``failure`` is what its pipeline has remembered, or the result of the task that asks each host first.
+    """
     return isinstance(failure, Mapping) and bool(failure.get(cause))
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import yaml
 from world import World, kill_controller, wait_for
@@ -214,6 +216,51 @@ def test_a_rollback_takes_the_lock_from_a_running_deploy(upgraded: World) -> Non
     assert process.returncode != 0
     said = " ".join(output.split())
     assert re.search(r"the lock was taken over by \S+ at \S+ \(rollback: errors\)", said), output
+    assert upgraded.lock() is None
+
+
+def test_a_rollback_does_not_wait_for_a_backup(upgraded: World) -> None:
+    run = upgraded.deploy("1.1.0")
+    assert run.status == 0, run.output
+    # A table that somebody holds keeps the dump on its way, and the application knows nothing of it.
+    upgraded.sql("CREATE TABLE held (id integer)")
+    upgraded.sql("ALTER TABLE held OWNER TO dealradar")
+    try:
+        with closing(psycopg2.connect(upgraded.admin_url("dealradar"))) as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+            backup = upgraded.start("backup")
+            waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'held'::regclass AND NOT granted"
+            assert wait_for(lambda: upgraded.sql(waiting) == [(1,)]), "the dump does not wait"
+            run = upgraded.play("rollback", variables={"rollback_level": 2, "release_reason": "errors"})
+        output, _nothing = backup.communicate(timeout=120)
+    finally:
+        upgraded.sql("DROP TABLE held")
+    assert run.status == 0, run.output
+    upgraded.assert_serves("1.0.0")
+    # The backup ends without a record of its own: the rollback has closed it.
+    assert backup.returncode != 0
+    assert re.search(r"the lock was taken over by \S+ at \S+ \(rollback: errors\)", " ".join(output.split())), output
+    assert (upgraded.state()["open"], upgraded.lock()) == (None, None)
+
+
+@pytest.mark.parametrize("damage", ["edited", "cut"])
+def test_a_journal_that_somebody_has_had_his_hands_in(upgraded: World, damage: str) -> None:
+    path = max((upgraded.state_dir / "journal").glob("*.jsonl"))
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    middle = len(lines) // 2
+    if damage == "edited":
+        lines[middle] = lines[middle].replace(b'"time":', b'"when":', 1)
+    else:
+        del lines[middle]
+    path.write_bytes(b"".join(lines))
+    try:
+        run = upgraded.play("rollback", variables={"rollback_level": "auto"})
+    finally:
+        path.write_bytes(whole)
+    assert run.status != 0, run.output
+    assert re.search(rf"Cannot trust the journal \S*{re.escape(path.name)}: ", run.said), run.output
+    upgraded.assert_serves("1.0.0")
     assert upgraded.lock() is None
 
 

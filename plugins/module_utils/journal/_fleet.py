@@ -176,9 +176,13 @@ def left_out(hosts: Iterable[str], environments: Mapping[str, str | None], envir
 
 
 def check_barrier(stage: str, hosts: Mapping[str, Host]) -> None:
-    """Let the fleet pass only as a whole. SluiceError naming every host that is not ready, and why."""
+    """Let the fleet pass only as a whole. SluiceError naming every host that is not ready, and why.
+
+    A rollback leaves behind what cannot be reached: whatever runs there was bad enough to be left by the others.
+    """
     missing = {name: host for name, host in hosts.items() if not host.alive or host.failure}
-    if not missing:
+    only_lost = all(host.unreachable for host in missing.values()) and len(missing) < len(hosts)
+    if not missing or (only_lost and _rolls_back(hosts)):
         _check_artifacts(stage, hosts)
         return
     said = "; ".join(f"host {name} {_why(host)}" for name, host in sorted(missing.items()))
@@ -265,6 +269,21 @@ def decide(point: str, hosts: Mapping[str, Host], weighed: trigger.Decision | No
 def is_held(weighed: trigger.Decision | None) -> bool:
     """Whether a release stays where it is, red as it is, until a person decides."""
     return weighed is not None and weighed.action in (trigger.ASK, trigger.RECORD)
+
+
+def to_fence(hosts: Mapping[str, Host]) -> list[str]:
+    """Return the hosts that cannot be told, and may serve another version than the fleet goes to: no request for them.
+
+    Where a deploy fails, those are the ones that had moved; where a rollback succeeds, any of them.
+    """
+    lost = {name: host for name, host in hosts.items() if _is_lost(host)}
+    if len(lost) == len(hosts):
+        return []
+    return sorted(name for name, host in lost.items() if _rolls_back(hosts) or (host.open or {}).get("moved"))
+
+
+def _rolls_back(hosts: Mapping[str, Host]) -> bool:
+    return any((host.open or {}).get("kind") == ROLLBACK for host in hosts.values())
 
 
 def close(

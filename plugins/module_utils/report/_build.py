@@ -19,6 +19,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._database im
     restore_of,
 )
 from ansible_collections.sluice.release.plugins.module_utils.report._rollback_drill import rollback_drill_of
+from ansible_collections.sluice.release.plugins.module_utils.report._settings import maintenance_of, settings_of
 from ansible_collections.sluice.release.plugins.module_utils.report._trigger import triggers_of
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
@@ -201,6 +202,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
     failures = sorted((f for host in fleet for f in host.failures), key=lambda failure: parse_time(failure["time"]))
     rollback = _rollback(fleet)
     is_drill = opened.get("kind") == "rollback_drill"
+    stays = is_drill or opened.get("kind") == "emergency"
     came_from = next((host.came_from for host in fleet if host.came_from), None)
     found = [Found(host.name, stage["name"], evidence) for host in fleet for stage, evidence in host.evidence]
     return {
@@ -211,8 +213,8 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         "operator": opened.get("operator"),
         "reason": next((host.why for host in fleet if host.why), None),
         "from": came_from,
-        # A rollback finds out by itself where it goes, and a drill ends where it began.
-        "to": str(opened.get("version") or (came_from if is_drill else (rollback or {}).get("to")) or ""),
+        # A rollback finds out by itself where it goes; a drill ends where it began, and an emergency leaves the code.
+        "to": str(opened.get("version") or (came_from if stays else (rollback or {}).get("to")) or ""),
         "outcome": outcome,
         "verdict": _verdict(outcome, gates, fleet),
         "started": started,
@@ -230,6 +232,8 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         ),
         "drill": drill_of(found),
         "migration": migration_of(found),
+        "settings": settings_of(found),
+        "maintenance": maintenance_of((host.name, host.entries) for host in fleet),
         "watch": watch_of([(host.name, host.entries) for host in fleet if host.keeps], release),
         "triggers": triggers_of(host.entries for host in fleet),
         "error": _error(failures, fleet, outcome),

@@ -26,6 +26,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     headline,
     loss_words,
     lost,
+    maintenance_text,
     newest_text,
     number_text,
     seconds_text,
@@ -138,6 +139,10 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         copies = [f"- Copy in `{copy['to']}`: {copy_text(copy)}" for copy in backup.get("copies") or []]
         lines += ["", *copies] if copies else []
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
+    lines += _settings(report.get("settings"))
+    if report.get("maintenance"):
+        told = [f"- {one['time']} {cell(one['host'])}: {cell(maintenance_text(one))}" for one in report["maintenance"]]
+        lines += ["", "## Maintenance", "", *told]
     if report.get("triggers"):
         lines += ["", "## Triggers", "", *(f"- {cell(trigger_text(one))}" for one in report["triggers"])]
     lines += _rollback_drill(report.get("rollback_drill"))
@@ -197,6 +202,19 @@ def _rollback_drill(drill: Mapping[str, Any] | None) -> list[str]:
     ]
     head = ["Level", "To", "Took", "Budget", "Steps", "Result"]
     return ["", "## Rollback drill", "", f"Drilled {where}.", "", *table(head, rows)]
+
+
+def _settings(settings: Mapping[str, Any] | None) -> list[str]:
+    if not settings:
+        return []
+    on = ", ".join(settings["active"]) or "no toggle"
+    lines = ["", "## Settings", "", f"On afterwards: {cell(on)}."]
+    rows = [[one["name"], _value(one["was"]), _value(one["is"])] for one in settings["changes"]]
+    return [*lines, "", *table(["Variable", "Was", "Is"], rows)] if rows else [*lines, "", "No variable has changed."]
+
+
+def _value(value: str | None) -> str:
+    return "not set" if value is None else value
 
 
 def _watch(watch: Mapping[str, Any] | None, *, several: bool) -> list[str]:

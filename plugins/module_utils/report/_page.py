@@ -296,6 +296,42 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if r.settings %}
+<section class="card" id="settings">
+  <h2>Settings</h2>
+  <dl>
+    {{ fact("Taken back" if r.settings.undo else "Carried out", r.settings.action, "mono") }}
+    {{ fact("On afterwards", r.settings.active | join(", ") or "no toggle") }}
+  </dl>
+  {% if r.settings.changes %}
+  <div class="scroll"><table>
+    <thead><tr><th>Variable</th><th>Was</th><th>Is</th></tr></thead>
+    <tbody>
+    {% for one in r.settings.changes %}
+    <tr><td class="mono">{{ one.name }}</td><td class="mono">{{ "not set" if one.was is none else one.was }}</td>
+      <td class="mono">{{ "not set" if one["is"] is none else one["is"] }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+  {% else %}<p class="muted">No variable has changed.</p>
+  {% endif %}
+</section>
+{% endif %}
+
+{% if r.maintenance %}
+<section class="card" id="maintenance">
+  <h2>Maintenance</h2>
+  <div class="scroll"><table>
+    <thead><tr><th>Time</th><th>Host</th><th>Told</th></tr></thead>
+    <tbody>
+    {% for one in r.maintenance %}
+    <tr><td class="mono">{{ one.time }}</td><td class="name">{{ one.host }}</td><td>{{ one | maintenance }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+</section>
+{% endif %}
+
 {% if r.triggers %}
 <section class="card" id="triggers">
   <h2>Triggers</h2>

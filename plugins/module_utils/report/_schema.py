@@ -304,6 +304,43 @@ SCHEMA: dict[str, Any] = {
             "What the migration did, or what a rollback took back; null where none was run",
             nullable=True,
         ),
+        "settings": _object(
+            "action undo active changes",
+            {
+                "action": {"description": "The toggles, or restart", **_TEXT},
+                "undo": {"description": "Whether they were taken back", "type": "boolean"},
+                "active": {"description": "The toggles that are on afterwards", "type": "array", "items": _TEXT},
+                "changes": {
+                    "type": "array",
+                    "items": _object(
+                        "name was is",
+                        {
+                            "name": _TEXT,
+                            "was": {"description": "null where it was not set; secrets are masked", **_MAYBE_TEXT},
+                            "is": {"description": "null where it is not set any more", **_MAYBE_TEXT},
+                        },
+                        "One variable of the application",
+                    ),
+                },
+            },
+            "What an emergency action has changed; null without one",
+            nullable=True,
+        ),
+        "maintenance": {
+            "description": "Each change of the maintenance mode that the proxies were told, oldest first",
+            "type": "array",
+            "items": _object(
+                "host time mode until reason",
+                {
+                    "host": _TEXT,
+                    "time": _TIME,
+                    "mode": {"enum": ["off", "block", "notice"]},
+                    "until": {"description": "When the mode ends by itself", **_MAYBE_TEXT},
+                    "reason": _MAYBE_TEXT,
+                },
+                "A change of the mode",
+            ),
+        },
         "watch": _object(
             "start verdict outcome windows findings",
             {

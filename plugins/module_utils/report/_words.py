@@ -199,6 +199,23 @@ def _drill_headline(report: Mapping[str, Any]) -> str:
     return f"Drilled {levels}, {met if drill['met'] else 'NOT within the budgets'}; {report['to']} serves as before"
 
 
+def _emergency_headline(report: Mapping[str, Any], where: str) -> str:
+    """Return the outcome of an emergency action that was carried out in one sentence, without its final period."""
+    settings = report.get("settings") or {}
+    on = list_text(list(settings.get("active") or []))
+    with_what = f"with {on} on" if on else "with the settings of its release"
+    done = f"{settings.get('action', 'The action')} was {'taken back' if settings.get('undo') else 'carried out'}"
+    return f"{done}; {report['to'] or 'the application'} serves{where} {with_what}"
+
+
+def maintenance_text(change: Mapping[str, Any]) -> str:
+    """Return what the proxies were told, in words."""
+    told = {"off": "requests are let in", "block": "requests are turned away", "notice": "visitors are told"}
+    text = told.get(str(change["mode"]), str(change["mode"]))
+    text += f" until {change['until']}" if change.get("until") and change["mode"] != "off" else ""
+    return text + (f" ({change['reason']})" if change.get("reason") else "")
+
+
 def headline(report: Mapping[str, Any]) -> str:
     """Return the outcome of a release in one sentence, without its final period."""
     to, outcome = report["to"], report["outcome"]
@@ -208,6 +225,8 @@ def headline(report: Mapping[str, Any]) -> str:
         return _database_headline(report)
     if report.get("kind") == "rollback_drill":
         return _drill_headline(report)
+    if report.get("kind") == "emergency" and outcome == "succeeded":
+        return _emergency_headline(report, where)
     if outcome == "succeeded":
         return f"{to} serves{where}"
     if outcome == "unchanged":

@@ -23,6 +23,7 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     release_id,
     settled,
     table,
+    to_fence,
     weigh,
     who_runs_what,
 )
@@ -505,3 +506,34 @@ def test_a_drill_that_has_failed_or_was_killed_is_led_back_to_what_served() -> N
     assert (ending.outcome, ending.good) == ("failed", False)
     told = "host a has failed (it fell over). 1.1.0 serves as before, and the database is as it was."
     assert ending.message == f"Cannot drill the rollback: {told}"
+
+
+LOST = Host(None, alive=False, unreachable=True)
+
+
+def test_a_rollback_leaves_behind_what_cannot_be_reached() -> None:
+    check_barrier("rollback", {"a": LOST, "b": rolling(moved=False)})
+    with pytest.raises(SluiceError, match="host a has failed or cannot be reached"):
+        check_barrier("migrate", {"a": LOST, "b": READY})
+    with pytest.raises(SluiceError, match="host a has failed"):
+        # Something else is wrong with it, which nobody has understood yet.
+        check_barrier("rollback", {"a": Host(None, alive=False), "b": rolling(moved=False)})
+    with pytest.raises(SluiceError, match="Cannot start rollback"):
+        check_barrier("rollback", {"a": dataclasses.replace(rolling(), unreachable=True, failure="gone")})
+
+
+@pytest.mark.parametrize(
+    ("hosts", "fenced"),
+    [
+        ({"a": LOST, "b": rolling(), "c": rolling()}, ["a"]),
+        ({"a": LOST, "b": dataclasses.replace(LOST), "c": rolling()}, ["a", "b"]),
+        # A deploy that fails: what had not moved serves the same as the others.
+        ({"a": LOST, "b": failed(MOVED)}, []),
+        ({"a": dataclasses.replace(MOVED, failure="gone", unreachable=True), "b": failed(MOVED)}, ["a"]),
+        ({"a": rolling(), "b": rolling()}, []),
+        # Nobody is left who could serve instead.
+        ({"a": LOST, "b": dataclasses.replace(rolling(), alive=False)}, []),
+    ],
+)
+def test_what_cannot_be_told_is_asked_nothing(hosts: dict[str, Host], fenced: list[str]) -> None:
+    assert to_fence(hosts) == fenced
