@@ -24,9 +24,13 @@ export class Cache {
     this.onLookup = onLookup;
   }
 
-  /** Give the cached answer for `key`, or `load()` it; a Redis that is away costs the cache, not the answer. */
-  async remember(key, load) {
-    if (!this.enabled || !this.redis.isReady) {
+  /**
+   * Give the cached answer for `key`, or `load()` it; a Redis that is away costs the cache, not the answer.
+   * `fresh` goes past what is cached, and `tell` is told where the answer comes from.
+   */
+  async remember(key, load, { fresh, tell }) {
+    if (fresh || !this.enabled || !this.redis.isReady) {
+      tell('bypass');
       return load();
     }
     let field;
@@ -34,7 +38,9 @@ export class Cache {
       // The generation is read before the data: what is stored below can never outlive a write made meanwhile.
       field = `${this.prefix}:${(await this.redis.get('cache:generation')) ?? 0}:${key}`;
       const found = await this.redis.get(field);
-      this.onLookup(found === null ? 'miss' : 'hit');
+      const seen = found === null ? 'miss' : 'hit';
+      this.onLookup(seen);
+      tell(seen);
       if (found !== null) {
         return JSON.parse(found);
       }

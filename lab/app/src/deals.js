@@ -43,6 +43,9 @@ export function dealsRouter(pool, cache) {
       const items = await pool.query(`SELECT ${COLUMNS} FROM deals ORDER BY id LIMIT $1 OFFSET $2`, [limit, offset]);
       const count = await pool.query('SELECT count(*)::int AS total FROM deals');
       return { items: items.rows, total: count.rows[0].total, limit, offset };
+    }, {
+      fresh: request.get('cache-control') === 'no-cache',
+      tell: (found) => response.set('X-Cache', found),
     });
     response.json(page);
   });
