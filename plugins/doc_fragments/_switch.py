@@ -112,6 +112,12 @@ options:
       - With several O(instances), each of the two is the first of as many ports.
     type: list
     elements: int
+  staged:
+    description:
+      - Whether the new instances are only started and proven, and wait at the idle one of O(ports) beside those that
+        serve, so that something can be asked of them alone. A call without it moves the traffic to them.
+    type: bool
+    default: false
   hold:
     description:
       - Seconds that the old instances stay able to take the requests back once the proxy has moved.

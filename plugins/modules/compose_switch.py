@@ -82,6 +82,12 @@ options:
       - Seconds that the old instances stay able to take the requests back once the proxies have moved.
     type: float
     default: 3
+  staged:
+    description:
+      - Whether the new instances are only started and proven, and wait at the idle ports beside those that serve. A
+        call without it moves the traffic to them. Services that hold state are brought up to date all the same.
+    type: bool
+    default: false
   keep:
     description: How many ended releases stay on the host, ready to be started again, at most one in each slot.
     type: int
@@ -156,6 +162,10 @@ previous:
   returned: success, or failure after a container was started
   type: str
   sample: 1.0.0-8c1d77aa02f4
+staged:
+  description: Whether new instances wait, at another port than the one that serves.
+  returned: with O(staged), when it succeeded
+  type: bool
 current:
   description: Artifact that serves now; none when nothing does. In check mode the one that would.
   returned: success, or failure after a container was started

@@ -209,6 +209,10 @@ previous:
   returned: success, or failure after a container was started
   type: str
   sample: 1.0.0-8c1d77aa02f4
+staged:
+  description: Whether new instances wait, at another port than the one that serves.
+  returned: with O(staged), when it succeeded
+  type: bool
 current:
   description: Artifact that serves now; none when nothing does. In check mode the one that would.
   returned: success, or failure after a container was started

@@ -160,6 +160,12 @@ options:
     description: Seconds that the old workers stay able to take the requests back in fork mode once the proxy has moved.
     type: float
     default: 3
+  staged:
+    description:
+      - Whether the new workers are only started and proven, in fork mode with O(ports), and wait beside those that
+        serve. A call without it moves the traffic to them. Workers without ports of their own wait for that call.
+    type: bool
+    default: false
   args:
     description: Arguments of the script. Anybody on the host can read them.
     type: list
@@ -305,6 +311,10 @@ previous:
   returned: success, or failure after PM2 was asked
   type: str
   sample: 1.0.0-8c1d77aa02f4
+staged:
+  description: Whether new instances wait, at another port than the one that serves.
+  returned: with O(staged), when it succeeded
+  type: bool
 current:
   description: Artifact that serves now; none when nothing does. In check mode the one that would.
   returned: success, or failure after PM2 was asked
@@ -458,6 +468,7 @@ OPTIONS: dict[str, t.Any] = {
     "ecosystem": {"type": "str"},
     "ecosystem_env": {"type": "str"},
     "hold": {"type": "float", "default": 3},
+    "staged": {"type": "bool", "default": False},
     "port_variable": {"type": "str", "default": "PORT"},
     "log_dir": {"type": "path"},
     "link": {"type": "path"},
@@ -476,7 +487,8 @@ def switch(params: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[
     with alone:
         if params["state"] == "active":
             kinds = _options.kinds(params, check_mode)
-            return _application.switch(kinds, params["name"], place, link=params["link"], hold=params["hold"], **how)
+            moves = {"link": params["link"], "hold": params["hold"], "staged": params["staged"]}
+            return _application.switch(kinds, params["name"], place, **moves, **how)
         names = _options.names(params, check_mode)
         return _application.end(names, params["name"], place, absent=params["state"] == "absent", **how)
 

@@ -148,6 +148,10 @@ previous:
   returned: success, or failure once the processes were listed
   type: str
   sample: 1.0.0-8c1d77aa02f4
+staged:
+  description: Whether new instances wait, at another port than the one that serves.
+  returned: with O(staged), when it succeeded
+  type: bool
 current:
   description: Artifact that serves now; none when nothing does. In check mode the one that would.
   returned: success, or failure once the processes were listed
@@ -282,7 +286,7 @@ def switch(params: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[
             result = _blue_green.end(world, absent=params["state"] == "absent", check_mode=check_mode)
             if params["state"] == "absent" and not check_mode:
                 runtime.clear()
-        if isinstance(runtime, Systemd) and not (check_mode and result["changed"]):
+        if isinstance(runtime, Systemd) and not (check_mode and result["changed"]) and not params["staged"]:
             differing = runtime.starts_at_boot()
             if differing and not check_mode:
                 runtime.set_boot()

@@ -48,7 +48,7 @@ _INHERITED = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY
 
 OPTIONS: dict[str, Any] = {
     **SWITCH,
-    **{key: BLUE_GREEN[key] for key in ("hold", "keep", "link")},
+    **{key: BLUE_GREEN[key] for key in ("hold", "keep", "link", "staged")},
     "files": {"type": "list", "elements": "str", "default": ["compose.yml"]},
     "services": {
         "type": "list",
@@ -218,6 +218,7 @@ def request(params: Mapping[str, Any], it: Project) -> Request:
         hold=params["hold"],
         path=os.path.abspath(params["path"]),
         link=params["link"],
+        staged=params["staged"],
     )
 
 

@@ -161,6 +161,7 @@ def request(params: Mapping[str, Any], named: str) -> Request:
         hold=params["hold"],
         path=os.path.abspath(params["path"]),
         link=params["link"],
+        staged=params["staged"],
     )
 
 

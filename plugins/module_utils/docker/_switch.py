@@ -43,7 +43,8 @@ def _activate(
     except SluiceError as problem:
         problem.fields["image"] = wanted.image(0).entry()
         raise
-    image = wanted.image(0) if check_mode else _running(runtime, wanted.image(0))
+    # Beside what waits the old ones run.
+    image = wanted.image(0) if check_mode or request.staged else _running(runtime, wanted.image(0))
     return {**result, "image": image.entry()}
 
 

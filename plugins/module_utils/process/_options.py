@@ -116,6 +116,7 @@ def request(params: Mapping[str, Any], wanted: Program) -> Request:
         hold=params["hold"],
         path=wanted.path,
         link=params["link"],
+        staged=params["staged"],
     )
 
 

@@ -28,12 +28,20 @@ def switch(
     hold: float,
     save: bool,
     check_mode: bool,
+    staged: bool = False,
 ) -> dict[str, Any]:
-    """Bring it about. Each kind starts and proves its workers, then lets the next one, and only then moves."""
+    """Bring it about. Each kind starts and proves its workers, then lets the next one, and only then moves.
+
+    ``staged`` starts and proves those that wait at ports of their own; what has none is left for the move.
+    """
     results: dict[int, dict[str, Any]] = {}
+    if staged and all(kind.slots is None for kind in kinds):
+        raise _blue_green.shared_address(application, kinds[0].worker.release)
 
     def run(number: int) -> None:
-        if number < len(kinds):
+        if number < len(kinds) and staged and kinds[number].slots is None:
+            run(number + 1)
+        elif number < len(kinds):
             results[number] = _one(
                 kinds[number],
                 where,
@@ -42,6 +50,7 @@ def switch(
                 hold,
                 check_mode,
                 lambda: run(number + 1),
+                staged,
             )
 
     try:
@@ -50,8 +59,10 @@ def switch(
         for key in ("instances", "retired", "logs"):
             problem.fields[key] = [_numbered(one) for one in problem.fields.get(key, [])]
         raise
-    parts = [results[number] for number in range(len(kinds))]
+    parts = [results[number] for number in sorted(results)]
     result = _together(parts)
+    if staged:
+        return result
     gone = where.pm2.others(application, [kind.worker.name for kind in kinds])
     for name in sorted({process.name for process in gone}) if not check_mode else ():
         ended = _switch.end(name, _world(where), absent=True)
@@ -79,7 +90,13 @@ def end(
 
 
 def _one(
-    kind: Kind, where: Place, link: str | None, hold: float, check_mode: bool, proceed: Callable[[], object]
+    kind: Kind,
+    where: Place,
+    link: str | None,
+    hold: float,
+    check_mode: bool,
+    proceed: Callable[[], object],
+    staged: bool,
 ) -> dict[str, Any]:
     logs = _logs(where, kind)
     listing = Listing(where.pm2, kind.worker.name)
@@ -103,10 +120,11 @@ def _one(
             hold=hold,
             path=kind.worker.path,
             link=link,
+            staged=staged,
         )
         result = _blue_green.BlueGreen(wanted, blue_green, check_mode).run()
         # PM2 lists what has ended until it is told to forget it.
-        if forks.dead():
+        if forks.dead() and not staged:
             result["changed"] = True
             if not check_mode:
                 forks.prune(kind.worker.release)

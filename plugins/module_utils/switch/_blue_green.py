@@ -60,6 +60,8 @@ class Request:
     """How long the old instances stay able to take the requests back once the proxy has moved."""
     path: str | None = None
     link: str | None = None
+    staged: bool = False
+    """Whether the new instances are only started and proven, and wait beside those that serve: nothing is moved."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class BlueGreen:
         request = self.request
         if request.slots:
             request.slots.check()
+        elif request.staged:
+            raise shared_address(request.name, request.release)
         instances = self.world.runtime.instances()
         live = self._live(instances)
         todo = self._decide(instances, live)
@@ -142,9 +146,12 @@ class BlueGreen:
             "current": request.release,
             "diff": {"before": before, "after": self._expected(before, changes, todo)},
         }
+        waits = request.staged and todo.port != live
+        if request.staged:
+            result |= {"current": result["previous"], "staged": waits}
         if changes:
             self.world.runtime.check()
-        if changes and not self.check_mode:
+        if (changes or waits) and not self.check_mode:
             self._carry_out(todo, live, result)
         else:
             self.world.proceed()
@@ -197,6 +204,8 @@ class BlueGreen:
     def _changes(self, todo: Plan) -> list[str]:
         """Name what is not as it shall be."""
         request, route = self.request, self.world.route
+        if request.staged:
+            return ["instances"] if todo.start or todo.clear else []
         changes = ["instances"] if todo.changed else []
         if route and todo.port is not None and not route.points_at(todo.port):
             changes.append("route")
@@ -214,6 +223,8 @@ class BlueGreen:
         try:
             self._begin(todo)
             world.proceed()
+            if request.staged:
+                return
             if world.route and todo.port is not None:
                 world.say(f"move the proxy to port {todo.port}")
                 before, moved = world.route.snapshot(), True
@@ -445,6 +456,9 @@ class BlueGreen:
 
     def _expected(self, before: Mapping[str, Any], changes: Sequence[str], todo: Plan) -> dict[str, Any]:
         state = dict(before)
+        if self.request.staged:
+            new = [f"{self.request.release} waits"] * len(todo.start)
+            return {**state, "instances": [*state["instances"], *new]}
         if "instances" in changes:
             state["instances"] = [f"{self.request.release} running"] * self.request.instances
         if self.request.link:
@@ -452,6 +466,15 @@ class BlueGreen:
         if self.request.slots:
             state["port"] = todo.port
         return state
+
+
+def shared_address(name: str, release: str) -> SluiceError:
+    """Return why new instances cannot wait beside the old ones."""
+    return SluiceError(
+        f"stage {release} of {name}",
+        "its instances share one address, so the new ones would be asked at once",
+        "Give it a pair of ports, or leave staged out",
+    )
 
 
 def warn_of_kill(instance: Instance, ended: Ended, warn: Callable[[str], object]) -> None:

@@ -45,6 +45,7 @@ BLUE_GREEN: dict[str, Any] = {
     "instances": {"type": "int", "default": 1},
     "ports": {"type": "list", "elements": "int"},
     "hold": {"type": "float", "default": 3},
+    "staged": {"type": "bool", "default": False},
     "keep": {"type": "int", "default": 1},
     "link": {"type": "path"},
 }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,6 +176,50 @@ def test_check_mode_says_the_same_and_does_nothing() -> None:
         }
     ]  # fmt: skip
     assert result["diff"]["after"] == {"instances": ["2.0 running"], "port": GREEN}
+
+
+def test_what_is_staged_waits_beside_what_serves_until_it_is_moved_to(tmp_path: Path) -> None:
+    host = serving()
+    link = tmp_path / "current"
+    link.symlink_to("1.0")
+    wanted = request(link=str(link), path=str(tmp_path / "2.0"))
+    staged = BlueGreen(replace(wanted, staged=True), host.world()).run()
+    assert host.done == [f"start new-0 at {GREEN}"]
+    assert (staged["changed"], staged["staged"], staged["current"]) == (True, True, "1.0")
+    assert [(one["port"], one["ready"]) for one in staged["instances"]] == [(GREEN, True)]
+    assert staged["diff"]["after"] == {**staged["diff"]["before"], "instances": ["1.0 running", "2.0 waits"]}
+    assert os.readlink(link) == "1.0"
+
+    # It waits still, and whoever asks again, after a kill too, is told where.
+    again = BlueGreen(replace(wanted, staged=True), host.world()).run()
+    assert (again["changed"], again["staged"], [one["port"] for one in again["instances"]]) == (False, True, [GREEN])
+
+    host.done.clear()
+    moved = BlueGreen(wanted, host.world()).run()
+    assert host.done == [f"point at {GREEN}", f"settle {BLUE}", "end old-0", "prune but 2.0"]
+    assert (moved["changed"], moved["current"]) == (True, "2.0")
+    served = BlueGreen(replace(wanted, staged=True), host.world()).run()
+    assert (served["changed"], served["staged"], served["current"]) == (False, False, "2.0")
+
+
+def test_what_does_not_prove_itself_when_it_is_staged_is_removed() -> None:
+    host = serving()
+    host.status = 503
+    with pytest.raises(SluiceError) as caught:
+        BlueGreen(request(staged=True), host.world()).run()
+    assert host.done == [f"start new-0 at {GREEN}", "remove new-0"]
+    assert "1.0 goes on serving as before" in str(caught.value)
+
+
+def test_check_mode_stages_nothing() -> None:
+    host = serving()
+    result = BlueGreen(request(staged=True), host.world(), check_mode=True).run()
+    assert (host.done, result["changed"], result["staged"]) == ([], True, True)
+
+
+def test_instances_that_share_an_address_cannot_wait() -> None:
+    with pytest.raises(SluiceError, match=r"Cannot stage 2\.0 of app: its instances share one address"):
+        BlueGreen(request(slots=None, staged=True), serving().world()).run()
 
 
 def crash(one: Instance) -> Instance:
