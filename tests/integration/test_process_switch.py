@@ -186,6 +186,32 @@ def test_who_loses_the_lock_while_it_waits_moves_nothing_and_whoever_has_it_does
     assert serving.ask()["version"] == "1.0.1"
 
 
+def test_what_is_staged_answers_at_its_own_port_and_nobody_is_led_there(serving: Site) -> None:
+    release = serving.release("1.1.0")
+    foretold = serving.switch(release, staged=True, check=True)
+    assert (foretold["changed"], len(serving.running())) == (True, 1)
+    done = serving.switch(release, staged=True)
+    assert (done["changed"], done["staged"], done["current"]) == (True, True, "1.0.0-0123456789ab")
+    (waits,) = done["instances"]
+    with urlopen(f"http://127.0.0.1:{waits['port']}/version", timeout=5) as answer:
+        assert json.load(answer)["version"] == "1.1.0"
+    assert {serving.ask()["version"] for _ in range(5)} == {"1.0.0"}
+    assert os.readlink(serving.root / "current").endswith("1.0.0-0123456789ab")
+
+    moved = serving.switch(release)
+    assert [one["pid"] for one in moved["instances"]] == [waits["pid"]]
+    assert (moved["current"], serving.ask()["version"]) == (release.name, "1.1.0")
+    assert [name for _pid, name in serving.running()] == [release.name]
+
+
+def test_another_release_than_the_one_that_was_staged(serving: Site) -> None:
+    serving.switch(serving.release("1.1.0"), staged=True)
+    done = serving.switch(serving.release("1.2.0"))
+    assert not done.get("failed"), done
+    assert [name for _pid, name in serving.running()] == ["1.2.0-0123456789ab"]
+    assert serving.ask()["version"] == "1.2.0"
+
+
 def test_first_release_then_another_then_nothing_left_to_do(site: Site) -> None:
     first, second = site.release("1.0.0"), site.release("1.1.0")
 
