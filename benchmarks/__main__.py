@@ -22,6 +22,9 @@ frontend  files that open pages miss while a frontend is switched and taken back
           an nginx.
 fleet     wall time of a deploy and of a rollback by the number of hosts, what each stage costs, and how often a host is
           asked. Starts containers.
+first_requests
+          how long the first visitors of a release wait, with its caches warmed before they come and without. Needs
+          HAProxy.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -43,12 +46,24 @@ sys.path[:1] = [str(HERE.parent / part) for part in (".", "lab", "collections", 
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, rollback, switching
+from benchmarks import deploy, detection, first_requests, fleet, frontend, gate, lost_requests, rollback, switching
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection", "switching", "rollback", "frontend", "fleet")
+PARTS = (
+    "deploy",
+    "requests",
+    "corruption",
+    "cost",
+    "gate",
+    "detection",
+    "switching",
+    "rollback",
+    "frontend",
+    "fleet",
+    "first_requests",
+)
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -91,6 +106,8 @@ def render(results: Mapping[str, Any]) -> str:
         lines += frontend.render(results["frontend"])
     if "fleet" in results:
         lines += fleet.render(results["fleet"])
+    if "first_requests" in results:
+        lines += first_requests.render(results["first_requests"])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -143,6 +160,8 @@ def main() -> None:
             results[part] = frontend.measure(arguments.rounds or 5)
         elif part == "fleet":
             results[part] = fleet.measure(arguments.hosts)
+        elif part == "first_requests":
+            results[part] = first_requests.measure(arguments.rounds or 3)
         else:
             measure_database(results, part, arguments)
         file.write_text(json.dumps(results, indent=2) + "\n")

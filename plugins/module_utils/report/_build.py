@@ -21,6 +21,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._database im
 from ansible_collections.sluice.release.plugins.module_utils.report._rollback_drill import rollback_drill_of
 from ansible_collections.sluice.release.plugins.module_utils.report._settings import maintenance_of, settings_of
 from ansible_collections.sluice.release.plugins.module_utils.report._trigger import triggers_of
+from ansible_collections.sluice.release.plugins.module_utils.report._warming import warming_of
 from ansible_collections.sluice.release.plugins.module_utils.report._watch import watch_of
 from ansible_collections.sluice.release.plugins.module_utils.report._words import budget_text, seconds_text, worst
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
@@ -232,6 +233,7 @@ def build_report(release: str, hosts: Iterable[Mapping[str, Any]], unreachable: 
         ),
         "drill": drill_of(found),
         "migration": migration_of(found),
+        "warming": warming_of((host.name, host.entries) for host in fleet),
         "settings": settings_of(found),
         "maintenance": maintenance_of((host.name, host.entries) for host in fleet),
         "watch": watch_of([(host.name, host.entries) for host in fleet if host.keeps], release),

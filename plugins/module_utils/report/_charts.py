@@ -21,6 +21,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     number_text,
     seconds_text,
     value_text,
+    warming_text,
     worst,
 )
 
@@ -328,6 +329,32 @@ def requests(report: Mapping[str, Any]) -> Chart | None:
             + f" The longest gap between good answers was {number_text(probe['longest_gap_ms'])} ms."
         )
         return _chart(figure, "requests", "Requests answered while the release ran", text)
+
+
+def warming(report: Mapping[str, Any]) -> Chart | None:
+    """Draw how long answers took while caches were filled, as the first visitors would have waited, and take since.
+
+    One line for each warming, of the four slowest.
+    """
+    drawn = [one for one in report.get("warming") or [] if len(one.get("series") or []) > 1]
+    drawn = sorted(drawn, key=lambda one: -max(ms for _second, ms in one["series"]))[: len(_SERIES)]
+    if not drawn:
+        return None
+    with rc_context(_SETTINGS):
+        figure, axes = _figure(9.6, 2.1)
+        for one, colour in zip(drawn, _SERIES):
+            label = f"{one['host']} {one.get('address') or ''}".strip()
+            axes.plot(*zip(*one["series"]), color=colour, linewidth=1.6, label=label)
+            if one.get("second_pass_p95_ms") is not None:
+                axes.axhline(one["second_pass_p95_ms"], color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(left=0)
+        axes.yaxis.grid(visible=True)
+        axes.set_xlabel("seconds of warming")
+        axes.set_ylabel("p95, ms")
+        axes.legend(frameon=False, loc="upper right", fontsize=8, labelcolor=_MUTED)
+        told = "; ".join(f"{one['host']}: {warming_text(one)}" for one in drawn)
+        return _chart(figure, "warming", "Answers while the caches were filled, and since (dashed)", told)
 
 
 def _stage_starts(report: Mapping[str, Any], probe: Mapping[str, Any]) -> list[tuple[float, str]]:

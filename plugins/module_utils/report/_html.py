@@ -38,6 +38,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     still_pending,
     threshold_text,
     value_text,
+    warming_text,
     worst,
 )
 
@@ -74,6 +75,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         count=count_text,
         loss=loss_words,
         maintenance=maintenance_text,
+        warming=warming_text,
         lost=lost,
         newest=newest_text,
         number=number_text,
@@ -134,10 +136,11 @@ def _lenient(value: Any) -> Any:
 def _pictures(report: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every chart of the page; None and [] without matplotlib."""
     if not _charts.HAS_MATPLOTLIB:
-        return {"timeline": None, "requests": None, "charts": []}
+        return {"timeline": None, "requests": None, "warming": None, "charts": []}
     return {
         "timeline": _picture(_charts.timeline(report)),
         "requests": _picture(_charts.requests(report)),
+        "warming": _picture(_charts.warming(report)),
         "charts": _metrics(report["gates"]),
     }
 

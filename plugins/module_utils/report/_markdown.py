@@ -33,6 +33,7 @@ from ansible_collections.sluice.release.plugins.module_utils.report._words impor
     still_pending,
     threshold_text,
     value_text,
+    warming_text,
 )
 
 
@@ -139,6 +140,9 @@ def _boxes(report: Mapping[str, Any]) -> list[str]:
         copies = [f"- Copy in `{copy['to']}`: {copy_text(copy)}" for copy in backup.get("copies") or []]
         lines += ["", *copies] if copies else []
     lines += _restore(report.get("restore")) + _drill(report.get("drill")) + _migration(report.get("migration"))
+    if report.get("warming"):
+        told = [f"- {cell(one['host'])}: {cell(warming_text(one))}" for one in report["warming"]]
+        lines += ["", "## Warming", "", *told]
     lines += _settings(report.get("settings"))
     if report.get("maintenance"):
         told = [f"- {one['time']} {cell(one['host'])}: {cell(maintenance_text(one))}" for one in report["maintenance"]]

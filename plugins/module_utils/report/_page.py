@@ -296,6 +296,25 @@ TEMPLATE = """\
 </section>
 {% endif %}
 
+{% if r.warming %}
+<section class="card" id="warming">
+  <h2>Warming</h2>
+  {% if warming %}<figure class="scroll">{{ warming.svg }}</figure>
+  <p class="muted">The line is what the first visitors would have waited for, the dashed one what they wait for since.
+  </p>
+  {% endif %}
+  <div class="scroll"><table>
+    <thead><tr><th>Host</th><th>Result</th><th></th></tr></thead>
+    <tbody>
+    {% for one in r.warming %}
+    <tr><td class="name">{{ one.host }}</td><td>{{ one | warming }}</td>
+      <td>{{ pill("green", "warm") if one.warm else pill("yellow", "not warm") }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table></div>
+</section>
+{% endif %}
+
 {% if r.settings %}
 <section class="card" id="settings">
   <h2>Settings</h2>

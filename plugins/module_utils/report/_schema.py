@@ -304,6 +304,38 @@ SCHEMA: dict[str, Any] = {
             "What the migration did, or what a rollback took back; null where none was run",
             nullable=True,
         ),
+        "warming": {
+            "description": "Each warming of a cache, in its order",
+            "type": "array",
+            "items": _object(
+                "host kind warm stopped reason seconds",
+                {
+                    "host": _TEXT,
+                    "kind": {"description": "By requests, or by keys that were loaded", "enum": ["http", "keys"]},
+                    "address": {"description": "Whom it asked", **_TEXT},
+                    "warm": {"description": "Whether it has reached what was asked for", "type": "boolean"},
+                    "stopped": _MAYBE_TEXT,
+                    "reason": _MAYBE_TEXT,
+                    "seconds": _MAYBE_SECONDS,
+                    "done": {"description": "Requests of the first pass", **_COUNT},
+                    "failed": _COUNT,
+                    "written": {"description": "Keys that were loaded", **_COUNT},
+                    "kept": {"description": "Keys that were there", **_COUNT},
+                    "expired": {"description": "Keys that had ended", **_COUNT},
+                    "rate": {"description": "Requests or keys a second", "type": "number"},
+                    "bytes": _COUNT,
+                    "hit_pct": {"description": "Percent of answers out of the cache", "type": "number"},
+                    "first_pass_p95_ms": {"description": "What the first visitors would have waited", "type": "number"},
+                    "second_pass_p95_ms": {"description": "What they wait, now that it is warm", "type": "number"},
+                    "series": {
+                        "description": "Rows of second and 95th percentile in milliseconds, of the first pass",
+                        "type": "array",
+                        "items": {"type": "array", "items": {"type": "number"}},
+                    },
+                },
+                "One warming",
+            ),
+        },
         "settings": _object(
             "action undo active changes",
             {

@@ -208,6 +208,23 @@ def _emergency_headline(report: Mapping[str, Any], where: str) -> str:
     return f"{done}; {report['to'] or 'the application'} serves{where} {with_what}"
 
 
+def warming_text(one: Mapping[str, Any]) -> str:
+    """Return what one warming has done, in words."""
+    if one["kind"] == "keys":
+        counts = [f"{count_text(one.get('written') or 0, 'key')} loaded"]
+        counts += [f"{one[name]:,} {name}" for name in ("kept", "expired", "failed") if one.get(name)]
+    else:
+        counts = [f"{count_text(one.get('done') or 0, 'request')} to {one.get('address') or 'the host'}"]
+        counts += [f"{one['failed']:,} failed"] if one.get("failed") else []
+        if one.get("first_pass_p95_ms") is not None and one.get("second_pass_p95_ms") is not None:
+            first, second = (number_text(one[f"{name}_pass_p95_ms"]) for name in ("first", "second"))
+            counts.append(f"p95 from {first} to {second} ms")
+        counts += [f"{number_text(one['hit_pct'])} % from the cache"] if one.get("hit_pct") is not None else []
+    counts += [f"in {seconds_text(one['seconds'])}"] if one.get("seconds") is not None else []
+    why = "" if one["warm"] else f"; NOT warm: {one.get('reason') or one.get('stopped') or 'no reason is known'}"
+    return ", ".join(counts) + why
+
+
 def maintenance_text(change: Mapping[str, Any]) -> str:
     """Return what the proxies were told, in words."""
     told = {"off": "requests are let in", "block": "requests are turned away", "notice": "visitors are told"}
