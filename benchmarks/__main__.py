@@ -51,19 +51,21 @@ from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = (
-    "deploy",
-    "requests",
-    "corruption",
-    "cost",
-    "gate",
-    "detection",
-    "switching",
-    "rollback",
-    "frontend",
-    "fleet",
-    "first_requests",
-)
+# What measures each part, and says what it has found, in the order of the page.
+MODULES: Mapping[str, Any] = {
+    "deploy": deploy,
+    "requests": lost_requests,
+    "gate": gate,
+    "detection": detection,
+    "switching": switching,
+    "rollback": rollback,
+    "frontend": frontend,
+    "fleet": fleet,
+    "first_requests": first_requests,
+}
+PARTS = ("corruption", "cost", *MODULES)
+# How often each is measured, where that is not five times.
+ROUNDS = {"detection": 20, "rollback": 3, "first_requests": 3}
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -71,7 +73,7 @@ def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
     lab = Lab()
     facts = services.up(lab)
     results["machine"] = machine(lab)
-    results[part] = (deploy if part == "deploy" else lost_requests).measure(lab, facts, rounds)
+    results[part] = MODULES[part].measure(lab, facts, rounds)
 
 
 def measure_database(results: dict[str, Any], part: str, arguments: argparse.Namespace) -> None:
@@ -90,24 +92,9 @@ def render(results: Mapping[str, Any]) -> str:
     """Return the results as a page for people."""
     lines = ["# Results of the last run", "", f"{results['date']}, by `make benchmark`.", ""]
     lines += [f"- {name}: {value}" for name, value in results.get("machine", {}).items()]
-    if "deploy" in results:
-        lines += deploy.render(results["deploy"])
-    if "requests" in results:
-        lines += lost_requests.render(results["requests"])
-    if "gate" in results:
-        lines += gate.render(results["gate"])
-    if "detection" in results:
-        lines += detection.render(results["detection"])
-    if "switching" in results:
-        lines += switching.render(results["switching"])
-    if "rollback" in results:
-        lines += rollback.render(results["rollback"])
-    if "frontend" in results:
-        lines += frontend.render(results["frontend"])
-    if "fleet" in results:
-        lines += fleet.render(results["fleet"])
-    if "first_requests" in results:
-        lines += first_requests.render(results["first_requests"])
+    for part, module in MODULES.items():
+        if part in results:
+            lines += module.render(results[part])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -125,7 +112,7 @@ def main() -> None:
     choices = [*PARTS, "database"]
     parser.add_argument("parts", nargs="*", choices=[*choices, []], default=[], help="default: all")
     parser.add_argument(
-        "--rounds", type=int, help="how often each is measured (default 5, for detection 20, for rollback 3)"
+        "--rounds", type=int, help="how often each is measured (5; detection 20, rollback and first_requests 3)"
     )
     parser.add_argument("--seconds", type=float, default=600.0, help="for how long the gate watches (600)")
     parser.add_argument(
@@ -146,24 +133,19 @@ def main() -> None:
     for part in PARTS:
         if part not in chosen:
             continue
+        rounds = arguments.rounds or ROUNDS.get(part, 5)
         if part in ("deploy", "requests"):
-            measure_in_lab(results, part, arguments.rounds or 5)
+            measure_in_lab(results, part, rounds)
+        elif part in ("corruption", "cost"):
+            measure_database(results, part, arguments)
         elif part == "gate":
             results[part] = gate.measure(arguments.seconds)
-        elif part == "detection":
-            results[part] = detection.measure(arguments.rounds or 20)
-        elif part == "switching":
-            results[part] = switching.measure(arguments.rounds or 5, results.get(part, {}), arguments.ways)
-        elif part == "rollback":
-            results[part] = rollback.measure(arguments.rounds or 3, results.get(part, {}), arguments.ways)
-        elif part == "frontend":
-            results[part] = frontend.measure(arguments.rounds or 5)
         elif part == "fleet":
             results[part] = fleet.measure(arguments.hosts)
-        elif part == "first_requests":
-            results[part] = first_requests.measure(arguments.rounds or 3)
+        elif part in ("switching", "rollback"):
+            results[part] = MODULES[part].measure(rounds, results.get(part, {}), arguments.ways)
         else:
-            measure_database(results, part, arguments)
+            results[part] = MODULES[part].measure(rounds)
         file.write_text(json.dumps(results, indent=2) + "\n")
         (HERE / "RESULTS.md").write_text(render(results))
     print(render(results))
