@@ -180,7 +180,7 @@ class _Connection(http.client.HTTPConnection):
         self.deadline = deadline
 
     def connect(self) -> None:
-        self.sock = _dial(self.host, self.port, self.deadline)
+        self.sock = dial(self.host, self.port, self.deadline)
 
 
 class _TlsConnection(_Connection):
@@ -191,7 +191,7 @@ class _TlsConnection(_Connection):
         self.context = context
 
     def connect(self) -> None:
-        line = _dial(self.host, self.port, self.deadline)
+        line = dial(self.host, self.port, self.deadline)
         try:
             # The timeout of the line bounds the handshake as a whole.
             sock = cast("_TlsSocket", self.context.wrap_socket(line, server_hostname=self.host))
@@ -231,7 +231,7 @@ def _left(deadline: float) -> float:
     return seconds
 
 
-def _dial(host: str, port: int, deadline: float) -> _Socket:
+def dial(host: str, port: int, deadline: float) -> _Socket:
     """Connect to the first address of a host that answers."""
     problem = OSError("its host name has no address")
     for family, kind, protocol, _name, address in _addresses(host, port, deadline):
