@@ -36,7 +36,13 @@ WORKERS = 2
 
 # The profile's gate and proof of the backup take most of a deploy. Where neither is the subject, these do; what comes
 # after the deploy is not looked at.
-QUICK: Mapping[str, Any] = {"gate_duration": 2, "backup_verify": "manifest", "watch_windows": []}
+QUICK: Mapping[str, Any] = {
+    "gate_duration": 2,
+    "backup_verify": "manifest",
+    "warm_sources": [],
+    "warm_checks": [],
+    "watch_windows": [],
+}
 # A machine under load is slow; nothing here may hang it.
 LIMIT = 900.0
 
