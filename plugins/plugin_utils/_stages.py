@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ansible_collections.sluice.release.plugins.module_utils.report._warming import digest
 from ansible_collections.sluice.release.plugins.module_utils.report._words import (
     budget_text,
     count_text,
     list_text,
     seconds_text,
+    warming_text,
 )
 from ansible_collections.sluice.release.plugins.plugin_utils._stage_texts import (
     drill_lines,
@@ -204,10 +206,21 @@ class Narrator:
             # The result is that of all hosts, and is told in the end.
             self._drill = dict(data)
             return []
+        running = self._running.get(host)
+        if event.get("name") == "warming" and "warm" in data:
+            text = warming_text(digest(host, data))
+            if running is not None and running.stage == "warm":
+                running.note = text
+                return []
+            line = [*self._start("warming", host), self._marked(GOOD if data["warm"] else WARN)]
+            first, *rest = self._wrap(text, indent := len(plain(line)) + 2 + _TIME_WIDTH + 2)
+            return [
+                [*line, Segment(f"  {'':<{_TIME_WIDTH}}  {first}")],
+                *([Segment(" " * indent + more)] for more in rest),
+            ]
         if event.get("name") != "rollback":
             return []
         note = rollback_detail(data)
-        running = self._running.get(host)
         if running is not None and running.stage == "rollback":
             running.note = note
             return []

@@ -26,10 +26,11 @@ def warming_of(hosts: Iterable[tuple[str, Sequence[Mapping[str, Any]]]]) -> list
         for entry in entries
         if entry.get("event") == "noted" and entry.get("name") == _NOTE
     ]
-    return [_warming(host, data) for _time, host, data in sorted(found, key=lambda one: one[:2]) if "warm" in data]
+    return [digest(host, data) for _time, host, data in sorted(found, key=lambda one: one[:2]) if "warm" in data]
 
 
-def _warming(host: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def digest(host: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a report keeps of one warming, by what its module has given back."""
     kind = "keys" if data.get("kind") == "keys" else "http"
     told = {
         "host": host,

@@ -231,6 +231,20 @@ def test_recap(report: dict[str, Any], failed: list[str], text: str) -> None:
     assert texts(narrator.recap(failed, 0, 1)) == ["", text]
 
 
+def test_a_warming_is_told_by_its_stage_or_in_a_line_of_its_own() -> None:
+    data = {"kind": "http", "address": "127.0.0.1:3011", "warm": True, "done": 500, "seconds": 2.5}
+    narrator = Narrator(width=100)
+    noted = event("noted", name="warming", data=data)
+    told = tell(narrator, OPENED, event("entered", "switch"), noted)
+    assert told[-1] == f"  warming      ✔  {'':<16}  500 requests to 127.0.0.1:3011, in 2.5 s"
+    tell(narrator, event("left", "switch", seconds=1.0), event("entered", "warm"), noted)
+    assert tell(narrator, event("left", "warm", seconds=3.0))[-1].endswith("500 requests to 127.0.0.1:3011, in 2.5 s")
+    cold = event("noted", name="warming", data={**data, "warm": False, "reason": "it is gone"})
+    told = tell(narrator, event("entered", "switch"), cold)
+    said = " ".join(" ".join(told).split())
+    assert "warming ! 500 requests to 127.0.0.1:3011, in 2.5 s; NOT warm: it is gone" in said
+
+
 def test_remarks_and_noted_issues_are_warnings() -> None:
     narrator = Narrator(hosts=["app1", "app2"])
     assert texts(narrator.remark("app2", "The lock was taken over")) == ["  ! app2: The lock was taken over"]
