@@ -22,6 +22,7 @@ frontend  files that open pages miss while a frontend is switched and taken back
           an nginx.
 fleet     wall time of a deploy and of a rollback by the number of hosts, what each stage costs, and how often a host is
           asked. Starts containers.
+warm      requests a second of cache_warm against wrk, and its memory. Needs nginx and wrk of the distribution.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -43,12 +44,24 @@ sys.path[:1] = [str(HERE.parent / part) for part in (".", "lab", "collections", 
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, rollback, switching
+from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, rollback, switching, warm
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection", "switching", "rollback", "frontend", "fleet")
+# What has a section of its own, in the order of the page.
+SUBJECTS = {
+    "deploy": deploy,
+    "requests": lost_requests,
+    "gate": gate,
+    "detection": detection,
+    "switching": switching,
+    "rollback": rollback,
+    "frontend": frontend,
+    "fleet": fleet,
+    "warm": warm,
+}
+PARTS = (*SUBJECTS, "corruption", "cost")
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -75,22 +88,9 @@ def render(results: Mapping[str, Any]) -> str:
     """Return the results as a page for people."""
     lines = ["# Results of the last run", "", f"{results['date']}, by `make benchmark`.", ""]
     lines += [f"- {name}: {value}" for name, value in results.get("machine", {}).items()]
-    if "deploy" in results:
-        lines += deploy.render(results["deploy"])
-    if "requests" in results:
-        lines += lost_requests.render(results["requests"])
-    if "gate" in results:
-        lines += gate.render(results["gate"])
-    if "detection" in results:
-        lines += detection.render(results["detection"])
-    if "switching" in results:
-        lines += switching.render(results["switching"])
-    if "rollback" in results:
-        lines += rollback.render(results["rollback"])
-    if "frontend" in results:
-        lines += frontend.render(results["frontend"])
-    if "fleet" in results:
-        lines += fleet.render(results["fleet"])
+    for part, subject in SUBJECTS.items():
+        if part in results:
+            lines += subject.render(results[part])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -141,6 +141,8 @@ def main() -> None:
             results[part] = rollback.measure(arguments.rounds or 3, results.get(part, {}), arguments.ways)
         elif part == "frontend":
             results[part] = frontend.measure(arguments.rounds or 5)
+        elif part == "warm":
+            results[part] = warm.measure(arguments.rounds or 5)
         elif part == "fleet":
             results[part] = fleet.measure(arguments.hosts)
         else:
