@@ -25,6 +25,7 @@ fleet     wall time of a deploy and of a rollback by the number of hosts, what e
 first_requests
           how long the first visitors of a release wait, with its caches warmed before they come and without. Needs
           HAProxy.
+warm      requests a second of cache_warm against wrk, and its memory. Needs nginx and wrk of the distribution.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -46,7 +47,18 @@ sys.path[:1] = [str(HERE.parent / part) for part in (".", "lab", "collections", 
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, detection, first_requests, fleet, frontend, gate, lost_requests, rollback, switching
+from benchmarks import (
+    deploy,
+    detection,
+    first_requests,
+    fleet,
+    frontend,
+    gate,
+    lost_requests,
+    rollback,
+    switching,
+    warm,
+)
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
@@ -62,6 +74,7 @@ MODULES: Mapping[str, Any] = {
     "frontend": frontend,
     "fleet": fleet,
     "first_requests": first_requests,
+    "warm": warm,
 }
 PARTS = ("corruption", "cost", *MODULES)
 # How often each is measured, where that is not five times.

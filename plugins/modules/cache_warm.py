@@ -578,6 +578,7 @@ left_out_first:
       sample: elsewhere
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -590,17 +591,15 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._http_options 
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_warm import warm
 
 
-def warm_instance(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+def warm_instance(params: dict[str, Any], *, warn: Callable[[str], None], check_mode: bool) -> dict[str, Any]:
     """Warm the instance; SluiceError with the result where it is required and has failed."""
     require("warm a cache", ["pycurl"])
-    task = read(params)
-    report = Progress(params["progress"]).update
-    return warm(task.plan, task.sources, task.door, report=report, check_mode=check_mode)
+    return warm(read(params), report=Progress(params["progress"]).update, warn=warn, check_mode=check_mode)
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**WARM_SPEC, **PROGRESS}, supports_check_mode=True)
-    run(module, lambda params: warm_instance(params, check_mode=module.check_mode))
+    run(module, lambda params: warm_instance(params, warn=module.warn, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._http import describe, dial
+from ansible_collections.sluice.release.plugins.module_utils.warm._http_options import Task
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_paths import endpoint_of
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_tally import Tally, Verdict, verdict
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_transport import Sender
@@ -23,7 +24,6 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._model import 
     GONE,
     NOTHING,
     Outcome,
-    Plan,
     Request,
     Wanted,
 )
@@ -32,10 +32,8 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._sources_commo
     AGAIN,
     READ_BEFORE,
     SHOWN,
-    Door,
     Item,
     Notes,
-    Source,
     SourceError,
     World,
 )
@@ -57,18 +55,21 @@ _REMEDIES = {
 }
 
 
-def warm(plan: Plan, sources: Sequence[Source], door: Door, *, report: Report, check_mode: bool) -> dict[str, Any]:
+def warm(task: Task, *, report: Report, warn: Callable[[str], None], check_mode: bool) -> dict[str, Any]:
     """Warm the instance and return the result; SluiceError with the result where that is required and has failed."""
-    run = _Run(plan, sources, door, report)
+    plan = task.plan
+    run = _Run(task, report)
     if check_mode:
         return run.planned()
     end = run.go()
     result = run.result(end)
     if plan.required and not end.warm:
         raise SluiceError(f"warm {plan.instance.origin}", end.reason, _REMEDIES.get(end.stopped, ""), **result)
-    warnings = [f"{plan.instance.origin} is not warm: {end.reason}."] if not end.warm else []
-    warnings += [f"A source was not read: {problem}." for problem in run.problems()]
-    return {"changed": False, **result, **({"warnings": warnings} if warnings else {})}
+    if not end.warm:
+        warn(f"{plan.instance.origin} is not warm: {end.reason}.")
+    for problem in run.problems():
+        warn(f"{plan.instance.origin} was warmed without one of its sources: {problem}.")
+    return {"changed": False, **result}
 
 
 @dataclass
@@ -96,9 +97,10 @@ class _Sample:
 class _Run:
     """One run, from the first source to the second pass."""
 
-    def __init__(self, plan: Plan, sources: Sequence[Source], door: Door, report: Report) -> None:
-        self.plan, self.sources, self.door, self.report = plan, sources, door, report
-        self.notes = [Notes(source.name) for source in sources]
+    def __init__(self, task: Task, report: Report) -> None:
+        plan = task.plan
+        self.plan, self.sources, self.door, self.report = plan, task.sources, task.door, report
+        self.notes = [Notes(source.name) for source in task.sources]
         self.tally = Tally(plan.limits, plan.wanted)
         self.again: Optional[Tally] = None
         self.sample = _Sample(plan.wanted.second_pass)

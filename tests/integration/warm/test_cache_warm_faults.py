@@ -136,9 +136,11 @@ def test_gone_half_way(warm: Warm, instance: Instance) -> None:
     assert result["failed"]
     assert (result["stopped"], result["warm"]) == ("gone", False)
     assert set(result["errors"]) <= {"refused", "reset"}
-    assert 99 <= result["done"] < 150
+    # Those that were under way when it went may be lost.
+    assert 99 - 8 <= result["ok"] <= 99
+    assert result["failed_requests"] < 50
     assert result["seconds"] < 30
-    assert "10 requests in a row found no server; 99 of" in result["msg"]
+    assert f"10 requests in a row found no server; {result['ok']} of" in result["msg"]
 
 
 def test_nobody_there(warm: Warm) -> None:
