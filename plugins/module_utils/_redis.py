@@ -27,14 +27,17 @@ class LookError(Exception):
     """Keys could not be looked at. Its text says why."""
 
 
-def client_of(url: str, timeout: float) -> Any:
-    """A client that makes one honest attempt: who waits for a server asks again. ValueError for a URL of no use."""
+def client_of(url: str, timeout: float, **more: Any) -> Any:
+    """A client that makes one honest attempt: who waits for a server asks again. ValueError for a URL of no use.
+
+    ``more``: settings of the client that the URL does not give.
+    """
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     return redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), **more
     )
 
 

@@ -204,36 +204,60 @@ def older_postgres(lack: Lack) -> Iterator[Postgres]:
 
 @dataclass(frozen=True)
 class Valkey:
-    """A running Valkey that asks for a password."""
+    """A running Valkey, or Redis, that asks for a password."""
 
     url: str
     pid: int
+    port: int
+    password: str
+    home: Path
+
+    def client(self, **options: Any) -> Any:
+        """A client of its administrator."""
+        tls = {"ssl_ca_certs": str(self.home / "ca.pem")} if self.url.startswith("rediss") else {}
+        return redis.Redis.from_url(self.url, **tls, **options)
+
+
+VALKEY = str(get_binary_path())
+"""The Valkey that comes as a Python package."""
 
 
 @contextlib.contextmanager
-def _running_valkey() -> Iterator[Valkey]:
+def _running_valkey(
+    program: str = VALKEY, settings: str = "", tls: dict[str, str] | None = None, password: str = ""
+) -> Iterator[Valkey]:
+    """A server with more settings, a line for each. With ``tls`` (what ca, cert and key hold) it speaks only that."""
     home = _service_dir("sluice-valkey-")
     log = home / "server.log"
-    password = secrets.token_hex(12)
+    password = password or secrets.token_hex(12)
     port = free_port()
     with log.open("wb") as out:
         # The configuration comes on standard input: a password in the arguments would be seen by `ps`.
         process = subprocess.Popen(
-            _service_command([str(get_binary_path()), "-"]), stdin=subprocess.PIPE, stdout=out, stderr=out, cwd="/"
+            _service_command([program, "-"]), stdin=subprocess.PIPE, stdout=out, stderr=out, cwd="/"
         )
     try:
         assert process.stdin
-        config = f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\ndir {home}\n'
+        config = f'bind 127.0.0.1\nrequirepass {password}\nsave ""\nappendonly no\ndir {home}\n{settings}\n'
+        for name, content in (tls or {}).items():
+            (home / f"{name}.pem").write_text(content)
+            (home / f"{name}.pem").chmod(0o644)
+        if tls:
+            config += f"port 0\ntls-port {port}\ntls-auth-clients optional\n"
+            config += f"tls-ca-cert-file {home}/ca.pem\ntls-cert-file {home}/cert.pem\ntls-key-file {home}/key.pem\n"
+        else:
+            config += f"port {port}\n"
         process.stdin.write(config.encode())
         process.stdin.close()
-        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        scheme = "rediss" if tls else "redis"
+        server = Valkey(f"{scheme}://:{password}@127.0.0.1:{port}/0", process.pid, port, password, home)
 
         def ping() -> None:
-            with redis.Redis.from_url(url) as client:
+            with server.client() as client:
                 client.ping()
 
         _await("Valkey", ping, process, log)
-        yield Valkey(url, process.pid)
+        yield server
     finally:
         _stop(process, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
@@ -251,6 +275,28 @@ def own_valkey() -> Iterator[Valkey]:
     """The same for one test alone, which may stop or kill it (`.pid`)."""
     with _running_valkey() as server:
         yield server
+
+
+class OpenRedis(Protocol):
+    """Starts a server for a fixture of any scope: ``redis`` (Debian's) or ``valkey``, with more settings."""
+
+    def __call__(
+        self, kind: str = "valkey", settings: str = "", tls: dict[str, str] | None = None, password: str = ""
+    ) -> contextlib.AbstractContextManager[Valkey]: ...
+
+
+@pytest.fixture(scope="session")
+def open_redis(need: Callable[[str], None]) -> OpenRedis:
+    """Starts servers beside each other, each on a port of its own."""
+
+    def start(
+        kind: str = "valkey", settings: str = "", tls: dict[str, str] | None = None, password: str = ""
+    ) -> contextlib.AbstractContextManager[Valkey]:
+        if kind == "redis":
+            need("redis-server")
+        return _running_valkey(VALKEY if kind == "valkey" else "redis-server", settings, tls, password)
+
+    return start
 
 
 @pytest.fixture(scope="session")

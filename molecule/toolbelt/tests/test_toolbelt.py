@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 
-@pytest.mark.parametrize("library", ["jmespath", "prometheus_client", "psycopg2", "pycurl", "redis"])
+@pytest.mark.parametrize("library", ["hiredis", "jmespath", "prometheus_client", "psycopg2", "pycurl", "redis"])
 def test_the_interpreter_has_the_library(host: Host, library: str) -> None:
     assert host.run("/opt/sluice/toolbelt/bin/python -c %s", f"import {library}").rc == 0
 

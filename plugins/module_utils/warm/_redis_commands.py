@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Files of commands, as `redis-cli --pipe` takes them: which may be sent, and how they are read.
+
+Only writes that do the same when they come twice are sent, for a preload can be run again. All else is refused by its
+line before anything was sent. What a line holds is never told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, Union
+
+Command = Sequence[bytes]
+
+MAX_COMMAND = 64 * 2**20
+"""Bytes of one command: a longer one is a file that is none of commands."""
+
+# Bytes that are read at once, and that the reader is fed: it moves what it still has after each command.
+_BLOCK = 1 << 19
+_FEED = 1 << 14
+
+_NOTHING = object()
+
+# The smallest and largest number of words of each command; None for any number.
+_ALLOWED: dict[bytes, tuple[int, Union[int, None]]] = {
+    b"SET": (3, None),
+    b"SETNX": (3, 3),
+    b"SETEX": (4, 4),
+    b"PSETEX": (4, 4),
+    b"SETRANGE": (4, 4),
+    b"SETBIT": (4, 4),
+    b"HSET": (4, None),
+    b"HMSET": (4, None),
+    b"HSETNX": (4, 4),
+    b"HEXPIREAT": (6, None),
+    b"HPEXPIREAT": (6, None),
+    b"SADD": (3, None),
+    b"ZADD": (4, None),
+    b"GEOADD": (5, None),
+    b"PFADD": (2, None),
+    b"RESTORE": (4, None),
+    b"EXPIRE": (3, 4),
+    b"PEXPIRE": (3, 4),
+    b"EXPIREAT": (3, 4),
+    b"PEXPIREAT": (3, 4),
+    b"PERSIST": (2, 2),
+}
+
+# Words that change what an allowed command is.
+_FORBIDDEN = {b"SET": {b"GET", b"IFEQ"}, b"ZADD": {b"INCR"}}
+
+# Commands whose name a message may tell. Any other first word may be a piece of somebody's data.
+_KNOWN = frozenset(
+    b"APPEND AUTH BITFIELD BITOP CLIENT CLUSTER CONFIG COPY DEBUG DECR DECRBY DEL DISCARD ECHO EVAL EVALSHA EXEC "
+    b"FCALL FLUSHALL FLUSHDB GET GETDEL GETEX GETSET HDEL HELLO HGET HGETALL HINCRBY HINCRBYFLOAT INCR INCRBY "
+    b"INCRBYFLOAT INFO KEYS LINSERT LPOP LPUSH LPUSHX LREM LSET LTRIM MGET MIGRATE MODULE MONITOR MOVE MSET MSETNX "
+    b"MULTI PFMERGE PING PUBLISH QUIT RENAME RENAMENX RPOP RPOPLPUSH RPUSH RPUSHX SAVE SCRIPT SDIFFSTORE SELECT "
+    b"SHUTDOWN SINTERSTORE SMOVE SORT SPOP SREM SUBSCRIBE SUNIONSTORE SWAPDB UNLINK UNWATCH WATCH XADD XDEL XGROUP "
+    b"XTRIM ZINCRBY ZPOPMAX ZPOPMIN ZRANGESTORE ZREM ZUNIONSTORE".split()
+)
+
+_TOKEN = re.compile(rb"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s"']+))(?=\s|$)""", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+
+
+class BadSourceError(Exception):
+    """A file cannot be read any further. Its text says where and why."""
+
+
+class Checked(NamedTuple):
+    """What a file holds that was read to its end."""
+
+    commands: int
+    bad: int
+    named: list[str]
+    """The first bad lines, and what is wrong with each."""
+
+
+def refusal_of(command: Sequence[Any]) -> str | None:
+    """Why a command is not sent; None when it is."""
+    if not isinstance(command, list) or not command or not all(isinstance(word, bytes) for word in command):
+        return "it is no command"
+    name = command[0].upper()
+    if name not in _ALLOWED:
+        told = name.decode() if name in _KNOWN else "this"
+        return f"{told} is not among the commands that a preload sends"
+    least, most = _ALLOWED[name]
+    if len(command) < least or (most is not None and len(command) > most):
+        return f"{name.decode()} has the wrong number of words"
+    forbidden = _FORBIDDEN.get(name)
+    if forbidden and name == b"SET" and any(word.upper() in forbidden for word in command[3:]):
+        return "SET with GET or IFEQ is not among the commands that a preload sends"
+    # The options of ZADD stand before the first score, which is a number.
+    if forbidden and name == b"ZADD" and any(word.upper() in forbidden for word in command[2:6]):
+        return "ZADD with INCR does not do the same twice"
+    return None
+
+
+def split_line(line: bytes) -> list[bytes] | None:
+    """The words of a line, as a Redis splits it; None when its quotes do not fit."""
+    if b'"' not in line and b"'" not in line:
+        return line.split()
+    words, end = [], 0
+    for match in _TOKEN.finditer(line):
+        if match.start() != end:
+            return None
+        end = match.end()
+        double, single, plain = match.groups()
+        if double is not None:
+            words.append(_ESCAPE.sub(_unescape, double) if b"\\" in double else double)
+        elif single is not None:
+            words.append(single.replace(b"\\'", b"'") if b"\\" in single else single)
+        else:
+            words.append(plain)
+    return words if not line[end:].strip() else None
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    word = match[1]
+    return bytes.fromhex(word[1:].decode()) if len(word) > 1 else _ESCAPED.get(word, word)
+
+
+def once(command: Command) -> list[bytes] | None:
+    """The same command so that it leaves a key alone that is there; None when it has no such form."""
+    name = command[0].upper()
+    if name == b"SET":
+        words = {word.upper() for word in command[3:]}
+        return None if words & {b"NX", b"XX", b"KEEPTTL"} else [*command, b"NX"]
+    if name == b"SETNX":
+        return [b"SET", command[1], command[2], b"NX"]
+    if name in (b"SETEX", b"PSETEX"):
+        return [b"SET", command[1], command[3], b"EX" if name == b"SETEX" else b"PX", command[2], b"NX"]
+    if name == b"RESTORE":
+        return [word for number, word in enumerate(command) if number < 4 or word.upper() != b"REPLACE"]
+    return None
+
+
+def anew(command: Command) -> Command:
+    """The same command so that it takes the place of a key that is there."""
+    if command[0].upper() == b"RESTORE" and not any(word.upper() == b"REPLACE" for word in command[4:]):
+        return [*command, b"REPLACE"]
+    return command
+
+
+def is_protocol(path: str) -> bool:
+    """Whether a file has the commands in the protocol of Redis, and not one on each line."""
+    with open(path, "rb") as stream:
+        return stream.read(1) == b"*"
+
+
+def read_commands(path: str, batch: int) -> Iterator[list[Command]]:
+    """The commands of a checked file, some at a time. BadSourceError when it is not the file that was checked."""
+    read = _protocol if is_protocol(path) else _words
+    for commands in read(path):
+        for start in range(0, len(commands), batch):
+            yield commands[start : start + batch]
+
+
+def check_commands(path: str, go_on: Callable[[], None], named: int) -> Checked:
+    """Read a file to its end, and count what may not be sent. BadSourceError when it cannot be read to its end.
+
+    ``go_on`` is called now and then, and may raise what ends the reading.
+    """
+    check = _check_protocol if is_protocol(path) else _check_lines
+    return check(path, go_on, named)
+
+
+def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked:
+    count, bad, first = 0, 0, list[str]()
+    # Of thousands of commands few differ in name and number of words, and those two are all that most need.
+    passed: set[tuple[bytes, int]] = set()
+    for commands in _protocol(path):
+        go_on()
+        if not _all_passed(commands, passed):
+            for number, command in enumerate(commands, count + 1):
+                why = refusal_of(command)
+                if why is not None:
+                    bad += 1
+                    if len(first) < named:
+                        first.append(f"command {number}: {why}")
+                elif command[0] not in _FORBIDDEN or len(command) == 3:
+                    passed.add((command[0], len(command)))
+        count += len(commands)
+    return Checked(count, bad, first)
+
+
+def _all_passed(commands: Sequence[Command], passed: set[tuple[bytes, int]]) -> bool:
+    try:
+        names, lengths = {command[0] for command in commands}, set(map(len, commands))
+        if not all((name, length) in passed for name in names for length in lengths):
+            return False
+        return set(map(type, chain.from_iterable(commands))) == {bytes}
+    except (TypeError, IndexError):
+        return False
+
+
+def _check_lines(path: str, go_on: Callable[[], None], named: int) -> Checked:
+    count, bad, first, number = 0, 0, list[str](), 0
+    passed: set[tuple[bytes, int]] = set()
+    for lines in read_lines(path):
+        go_on()
+        for line in lines:
+            number += 1
+            words = split_line(line)
+            if words:
+                count += 1
+                shape = (words[0], len(words))
+                if shape in passed:
+                    continue
+                why = refusal_of(words)
+                if why is None:
+                    if words[0] not in _FORBIDDEN or len(words) == 3:
+                        passed.add(shape)
+                    continue
+            elif words is None:
+                count += 1
+                why = "its quotes do not fit"
+            else:
+                continue
+            bad += 1
+            if len(first) < named:
+                first.append(f"line {number}: {why}")
+    return Checked(count, bad, first)
+
+
+def read_lines(path: str) -> Iterator[list[bytes]]:
+    """The lines of a file, some at a time. BadSourceError for one that does not end."""
+    rest, number = b"", 0
+    with open(path, "rb", buffering=0) as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            if not block:
+                break
+            lines = (rest + block).split(b"\n")
+            rest = lines.pop()
+            number += len(lines)
+            if len(rest) > MAX_COMMAND:
+                raise BadSourceError(f"line {number + 1} is longer than {MAX_COMMAND // 2**20} MiB")
+            if lines:
+                yield lines
+    if rest:
+        yield [rest]
+
+
+def _words(path: str) -> Iterator[list[Command]]:
+    for lines in read_lines(path):
+        yield [words for words in map(split_line, lines) if words]
+
+
+def _protocol(path: str) -> Iterator[list[Command]]:
+    """The commands of a file in the protocol of Redis. BadSourceError where it is none."""
+    import hiredis
+
+    reader = hiredis.Reader(notEnoughData=_NOTHING)
+    count, waiting = 0, 0
+    with open(path, "rb", buffering=0) as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            if not block:
+                break
+            commands: list[Command] = []
+            try:
+                for start in range(0, len(block), _FEED):
+                    reader.feed(block, start, min(_FEED, len(block) - start))
+                    commands += iter(reader.gets, _NOTHING)
+            except hiredis.ProtocolError as error:
+                where = f"after command {count + len(commands)}"
+                raise BadSourceError(f"{where} it is not in the protocol of Redis") from error
+            waiting = 0 if commands else waiting + len(block)
+            if waiting > MAX_COMMAND:
+                raise BadSourceError(f"command {count + 1} is longer than {MAX_COMMAND // 2**20} MiB, or cut")
+            count += len(commands)
+            if commands:
+                yield commands
+    # A command of which some words are missing is not told from none: the next word tells.
+    reader.feed(b"+end\r\n")
+    if reader.gets() != b"end":
+        raise BadSourceError(f"command {count + 1} is cut")

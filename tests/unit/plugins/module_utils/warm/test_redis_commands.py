@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, The Sluice Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which commands a preload sends, how files of them are read, and in which forms they are sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.sluice.release.plugins.module_utils.warm import _redis_commands
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import (
+    BadSourceError,
+    Checked,
+    anew,
+    check_commands,
+    once,
+    read_commands,
+    refusal_of,
+    split_line,
+)
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
+    Batch,
+    Remembered,
+    pack,
+    pack_groups,
+    pack_once,
+)
+
+
+def words(text: str) -> list[bytes]:
+    return text.encode().split()
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("SET a 1", None),
+        ("set a 1 ex 5", None),
+        ("SET a 1 KEEPTTL", None),
+        ("SET a 1 EX 5 get", "SET with GET or IFEQ"),
+        ("SET GET GET", None),
+        ("SET a", "SET has the wrong number of words"),
+        ("SETEX a 5", "SETEX has the wrong number of words"),
+        ("HSET a f v g w", None),
+        ("SADD a b", None),
+        ("ZADD a 1 b", None),
+        ("ZADD a NX CH 1 b", None),
+        ("ZADD a incr 1 b", "ZADD with INCR"),
+        ("RESTORE a 0 x REPLACE", None),
+        ("EXPIREAT a 99", None),
+        ("PEXPIREAT a 99 GT", None),
+        ("PERSIST a b", "PERSIST has the wrong number"),
+        ("INCR a", "INCR is not among"),
+        ("rpush a b", "RPUSH is not among"),
+        ("EVAL x 0", "EVAL is not among"),
+        ("FLUSHALL", "FLUSHALL is not among"),
+        ("SELECT 1", "SELECT is not among"),
+        ("p4ssword: x", "this is not among"),
+    ],
+)
+def test_only_what_does_the_same_twice_is_sent(command: str, why: str | None) -> None:
+    found = refusal_of(words(command))
+    assert found == why if why is None else found is not None and found.startswith(why)
+
+
+@pytest.mark.parametrize("command", [None, [], b"OK", 5, [b"SET", b"a", None], [b"SET", b"a", 5], [[b"SET"]]])
+def test_what_is_no_command_is_refused(command: Any) -> None:
+    assert refusal_of(command) == "it is no command"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"SET a 1", [b"SET", b"a", b"1"]),
+        (b"  SET\ta  1 \r", [b"SET", b"a", b"1"]),
+        (b"", []),
+        (rb'SET "a b" "c\"d\x00\n\\"', [b"SET", b"a b", b'c"d\x00\n\\']),
+        (rb"SET 'a b' 'it\'s \n'", [b"SET", b"a b", rb"it's \n"]),
+        (b"SET a ''", [b"SET", b"a", b""]),
+        (b'SET a "', None),
+        (b'SET a "b"c', None),
+        (b'SET a b"c"', None),
+        (b"SET a 'b' ' ", None),
+    ],
+)
+def test_a_line_is_split_as_a_server_splits_it(line: bytes, expected: list[bytes] | None) -> None:
+    assert split_line(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("SET a 1", "SET a 1 NX"),
+        ("SET a 1 EX 5", "SET a 1 EX 5 NX"),
+        ("SET a 1 XX", None),
+        ("SET a 1 nx", None),
+        ("SETNX a 1", "SET a 1 NX"),
+        ("SETEX a 5 1", "SET a 1 EX 5 NX"),
+        ("psetex a 5 1", "SET a 1 PX 5 NX"),
+        ("RESTORE a 0 x ABSTTL replace", "RESTORE a 0 x ABSTTL"),
+        ("RESTORE REPLACE 0 REPLACE", "RESTORE REPLACE 0 REPLACE"),
+        ("HSET a f v", None),
+        ("EXPIRE a 5", None),
+    ],
+)
+def test_the_form_that_leaves_a_key_alone(command: str, expected: str | None) -> None:
+    found = once(words(command))
+    assert found == (None if expected is None else words(expected))
+
+
+def test_the_form_that_replaces() -> None:
+    assert anew(words("RESTORE a 0 x")) == words("RESTORE a 0 x REPLACE")
+    assert anew(words("RESTORE a 0 x replace")) == words("RESTORE a 0 x replace")
+    assert anew(words("SET a 1")) == words("SET a 1")
+
+
+def wire(*commands: str) -> bytes:
+    return pack([words(command) for command in commands])
+
+
+def test_commands_go_over_the_wire() -> None:
+    sets = [words("SET a 1"), words("SET bb 22")]
+    assert pack(sets) == b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$2\r\nbb\r\n$2\r\n22\r\n"
+    assert pack_once(sets) == wire("SET a 1 NX", "SET bb 22 NX")
+    assert pack_once([words("SETEX a 5 1")]) == wire("SET a 1 EX 5 NX")
+    assert pack_once([words("SET a 1"), words("SADD a 1")]) is None
+    assert pack_groups(sets, b"MSETNX") == wire("MSETNX a 1 bb 22")
+    many = [words(f"SET k{number} v") for number in range(40)]
+    first, rest = (" ".join(f"k{number} v" for number in part) for part in (range(32), range(32, 40)))
+    assert pack_groups(many, b"MSET") == wire(f"MSET {first}", f"MSET {rest}")
+    assert pack_groups([words("SET a 1 NX")], b"MSET") is None
+    assert pack_groups([words("SADD a 1")], b"MSET") is None
+
+
+@pytest.mark.parametrize("form", ["protocol", "lines"])
+def test_a_file_is_checked_and_read_in_batches(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks so small that commands lie across their edges.
+    monkeypatch.setattr(_redis_commands, "_BLOCK", 37)
+    monkeypatch.setattr(_redis_commands, "_FEED", 11)
+    commands = [f"SET key:{number} {'v' * number}v" for number in range(50)]
+    path = tmp_path / "commands"
+    path.write_bytes(wire(*commands) if form == "protocol" else "\n\n".join(commands).encode())
+    asked: list[int] = []
+    assert check_commands(str(path), lambda: asked.append(1), 5) == Checked(50, 0, [])
+    assert asked
+    batches = list(read_commands(str(path), 3))
+    assert max(map(len, batches)) <= 3
+    assert [b" ".join(command).decode() for batch in batches for command in batch] == commands
+
+
+def test_bad_commands_are_counted_and_the_first_ones_named(tmp_path: Path) -> None:
+    path = tmp_path / "commands"
+    path.write_bytes(wire("SET a 1", "INCR b", "SET a 1 GET", "SET a 1", "GET b", "DEL c"))
+    incr, get = ("is not among the commands that a preload sends",) * 2
+    assert check_commands(str(path), lambda: None, 2) == Checked(
+        6, 4, [f"command 2: INCR {incr}", f"command 3: SET with GET or IFEQ {get}"]
+    )
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_redis_commands, "MAX_COMMAND", 2**20)
+    path = tmp_path / "commands"
+    path.write_bytes(b"SET a 1\n" + b"x" * 2**22)
+    with pytest.raises(BadSourceError, match="line 2 is longer than 1 MiB"):
+        check_commands(str(path), lambda: None, 5)
+    path.write_bytes(wire("SET a 1") + b"*3\r\n$3\r\nSET\r\n$99999999\r\n" + b"x" * 2**22)
+    with pytest.raises(BadSourceError, match="command 2 is longer than 1 MiB, or cut"):
+        check_commands(str(path), lambda: None, 5)
+
+
+def test_keys_are_remembered_for_a_while() -> None:
+    remembered = Remembered(most=4)
+    assert remembered.unknown([b"a", b"b", b"a"]) == {b"a", b"b"}
+    remembered.note([b"a", b"b"], there=True)
+    remembered.note([b"c"], there=False)
+    assert remembered.unknown([b"a", b"c", b"d"]) == {b"d"}
+    assert (remembered.was_there(b"a"), remembered.was_there(b"c")) == (True, False)
+    for number in range(20):
+        remembered.note([b"%d" % number], there=False)
+    assert remembered.unknown([b"a", b"19"]) == {b"a"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "sizes"),
+    [("abcd", [2, 2]), ("aabb", [2, 2]), ("aaab", [3, 1]), ("abbb", [1, 3]), ("aaaa", [4]), ("a", [1])],
+)
+def test_a_batch_is_halved_between_two_keys(keys: str, sizes: list[int]) -> None:
+    names = [key.encode() for key in keys]
+    batch = Batch(names, [[b"SADD", name, b"x"] for name in names], list(range(len(names))))
+    halves = batch.halves()
+    assert [len(half.keys) for half in halves] == sizes
+    assert [weight for half in halves for weight in half.weights or []] == list(range(len(names)))
