@@ -35,7 +35,10 @@ def test_the_keys_are_there_and_end_when_they_should(host: Host) -> None:
 
 def test_the_cache_works(evidence: Evidence) -> None:
     checks = evidence("checks")
-    assert (checks["verdict"], [gate["check"] for gate in checks["gates"]]) == ("green", ["same answers", "ends in time"])
+    assert (checks["verdict"], [gate["check"] for gate in checks["gates"]]) == (
+        "green",
+        ["same answers", "ends in time"],
+    )
 
 
 def test_what_was_hot_is_kept_for_its_owner_alone(host: Host) -> None:
