@@ -35,7 +35,11 @@ options:
       need it.
     type: str
   headers:
-    description: Headers of every request. They are never shown.
+    description: Headers of every request.
+    type: dict
+    default: {}
+  secret_headers:
+    description: More headers of every request, such as C(Authorization), that are never shown.
     type: dict
     default: {}
   checks:
@@ -64,7 +68,7 @@ options:
         elements: str
       bypass_headers:
         description: Headers that have a request answered by the application, such as C(Cache-Control) with C(no-cache).
-          They are never shown. Types V(consistency) and V(speedup) need these or O(checks[].bypass_query).
+          Types V(consistency) and V(speedup) need these or O(checks[].bypass_query).
         type: dict
       bypass_query:
         description: Parameters that have a request answered by the application.

@@ -33,9 +33,10 @@ def judge_cache(params: Mapping[str, Any], *, fetch: Fetch = http_fetch) -> dict
     checks = params["checks"]
     stored = [check for check in checks if check["type"] in REDIS]
     looks, trouble = _look(params, stored)
+    headers = {**(params["headers"] or {}), **(params["secret_headers"] or {})}
     asked = functools.partial(fetch, timeout=params["timeout"], validate_certs=params["validate_certs"])
     verdicts = {
-        check["name"]: _ASKED[check["type"]](check, str(params["base_url"]).rstrip("/"), params["headers"] or {}, asked)
+        check["name"]: _ASKED[check["type"]](check, str(params["base_url"]).rstrip("/"), headers, asked)
         for check in checks
         if check["type"] in _ASKED
     }

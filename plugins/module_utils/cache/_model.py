@@ -22,7 +22,7 @@ CHECK_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "type": {"type": "str", "required": True, "choices": [*HTTP, *REDIS]},
     "paths": {"type": "list", "elements": "str"},
-    "bypass_headers": {"type": "dict", "no_log": True},
+    "bypass_headers": {"type": "dict", "no_log": False},
     "bypass_query": {"type": "dict"},
     "ignore": {"type": "list", "elements": "str"},
     "rounds": {"type": "int"},
@@ -50,7 +50,8 @@ CHECK_SPEC: dict[str, Any] = {
 CACHE_SPEC: dict[str, Any] = {
     "base_url": {"type": "str"},
     "redis_url": {"type": "str", "no_log": True},
-    "headers": {"type": "dict", "no_log": True, "default": {}},
+    "headers": {"type": "dict", "default": {}},
+    "secret_headers": {"type": "dict", "no_log": True, "default": {}},
     "checks": {"type": "list", "elements": "dict", "required": True, "options": CHECK_SPEC},
     "observe": {"type": "float", "default": 0.0},
     "timeout": {"type": "float", "default": 5.0},
