@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -69,6 +70,7 @@ class ActionModule(FleetAction):
             "environment": environment,
             "hosts": hosts,
             "left_out": absent,
+            "batches": one_order({host: hostvars[host].get("sluice_batches") for host in hosts}),
             "operator": _operator(task_vars),
             "purpose": purpose(args["kind"], args["version"], args["reason"]),
         }
@@ -79,6 +81,22 @@ def _application(profile: Mapping[str, Any]) -> str | None:
     """Return what makes hosts a fleet: the environment and the application; None for a host of neither."""
     names = [profile.get("sluice_environment"), profile.get("sluice_application")]
     return " ".join(map(str, names)) if all(names) else None
+
+
+def one_order(batches: Mapping[str, Any]) -> list[Any]:
+    """Return the batches in which all hosts switch. SluiceError when the hosts do not agree, or they make no sense."""
+    found = [[str(one) for one in said] if isinstance(said, (list, tuple)) else said for said in batches.values()]
+    if any(one != found[0] for one in found):
+        raise SluiceError("plan the release", "the hosts have not the same sluice_batches", "Set it for their group")
+    said = found[0]
+    if said is None:
+        return []
+    said = [said] if isinstance(said, (int, str)) else said
+    wrong = [str(one) for one in said if not re.fullmatch(r"[1-9]\d*%?", str(one))]
+    if wrong or not said:
+        cause = f"sluice_batches has {', '.join(wrong)}" if wrong else "sluice_batches is empty"
+        raise SluiceError("plan the release", cause, 'It takes numbers of hosts and percentages, as [1, "50%", "100%"]')
+    return [one if one.endswith("%") else int(one) for one in map(str, said)]
 
 
 def known_options(roles: Path) -> Iterator[str]:

@@ -62,6 +62,12 @@ hosts:
   returned: success
   type: list
   elements: str
+batches:
+  description: In which batches the hosts switch, by C(sluice_batches) of the profile; empty for all at once.
+  returned: success
+  type: list
+  elements: raw
+  sample: [1, "50%", "100%"]
 left_out:
   description: Hosts of the same application and environment that take no part, because the run was limited.
   returned: success

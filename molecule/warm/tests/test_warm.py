@@ -23,7 +23,7 @@ def test_every_page_was_asked_for_by_its_public_name_and_lies_in_the_cache(host:
     ours = [line for line in asked if line[0] == "shop.example.com"]
     assert {path for _name, path, _cache in ours} == {f"/page.json?n={number}" for number in range(40)}
     http = next(one for one in evidence("found") if one["kind"] == "http")
-    assert (http["warm"], http["done"], http["failed"], http["hit_pct"]) == (True, 40, 0, 100)
+    assert (http["warm"], http["done"], http["failed_requests"], http["hit_pct"]) == (True, 40, 0, 100)
     assert http["left_out"] == {"elsewhere": 1, "excluded": 1}
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 _NOTE = "warming"
 # Of a warming by requests, and of one by keys.
-_HTTP = ("address", "done", "failed", "rate", "hit_pct", "bytes")
-_KEYS = ("written", "kept", "expired", "failed", "rate")
+_HTTP = ("address", "done", "rate", "hit_pct", "bytes")
+_KEYS = ("written", "kept", "expired", "rate")
+# A result of Ansible has another failed; so each module has a name of its own for what it counts.
+_FAILED = {"http": "failed_requests", "keys": "errors"}
 _ROWS = 50
 """Points of a line in the report: enough to see it fall, and no more than can be told apart."""
 
@@ -41,6 +43,8 @@ def digest(host: str, data: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": data.get("seconds"),
         **{key: data[key] for key in (_KEYS if kind == "keys" else _HTTP) if data.get(key) is not None},
     }
+    if data.get(_FAILED[kind]) is not None:
+        told["failed"] = data[_FAILED[kind]]
     for name in ("first_pass", "second_pass"):
         times = data.get(name) or {}
         if times.get("p95_ms") is not None:

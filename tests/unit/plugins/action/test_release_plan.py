@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.sluice.release.plugins.action.release_plan import known_options, times_of
+from ansible_collections.sluice.release.plugins.action.release_plan import known_options, one_order, times_of
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 
 
@@ -42,3 +42,32 @@ def test_no_roles_at_all_is_an_error_and_not_a_pass(tmp_path: Path) -> None:
 )
 def test_the_times_of_the_windows(windows: Any, times: list[dict[str, Any]]) -> None:
     assert times_of(windows) == times
+
+
+@pytest.mark.parametrize(
+    ("said", "batches"),
+    [
+        (None, []),
+        ([1, "50%", "100%"], [1, "50%", "100%"]),
+        (["2"], [2]),
+        ("25%", ["25%"]),
+        (3, [3]),
+    ],
+)
+def test_the_batches_of_a_profile(said: Any, batches: list[Any]) -> None:
+    assert one_order({"a": said, "b": said}) == batches
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ({"a": [1], "b": [2]}, "the hosts have not the same sluice_batches"),
+        ({"a": [1], "b": None}, "the hosts have not the same sluice_batches"),
+        ({"a": ["half"]}, "sluice_batches has half"),
+        ({"a": [0, "50 %"]}, "sluice_batches has 0, 50 %"),
+        ({"a": []}, "sluice_batches is empty"),
+    ],
+)
+def test_batches_that_make_no_sense(said: dict[str, Any], cause: str) -> None:
+    with pytest.raises(SluiceError, match=cause):
+        one_order(said)

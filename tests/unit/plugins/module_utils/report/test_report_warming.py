@@ -21,7 +21,7 @@ HTTP = {
     "reason": "all is well",
     "seconds": 3.2,
     "done": 2000,
-    "failed": 2,
+    "failed_requests": 2,
     "rate": 640.2,
     "hit_pct": 99.5,
     "first_pass": {"p95_ms": 812.4},
