@@ -72,7 +72,8 @@ def reason_of(kind: str, text: str, limits: Limits) -> str:
         return "connection refused"
     if kind == RESET:
         return "the connection was closed before the answer was whole"
-    return text.strip()[:120] or "it failed"
+    # A server or a certificate may have its say in it.
+    return text.encode("ascii", "replace").decode().strip()[:120] or "it failed"
 
 
 def status_of(status: int) -> Optional[str]:
@@ -85,7 +86,7 @@ def status_of(status: int) -> Optional[str]:
 class Slot:
     """One easy handle with what it fetches now."""
 
-    __slots__ = ("handle", "hit", "hops", "limit", "path", "pattern", "prefix", "received", "request", "sink", "spent")
+    __slots__ = ("handle", "hit", "hops", "limit", "pattern", "prefix", "received", "request", "sink", "spent")
 
     def __init__(self, handle: pycurl.Curl, limit: int, cache: Optional[Cache]) -> None:
         self.handle = handle
@@ -94,13 +95,12 @@ class Slot:
         self.pattern = cache.pattern if cache else None
         self.sink: Optional[Callable[[bytes], Any]] = None
         self.request = Request("/")
-        self.path = "/"
         self.received = self.hops = 0
         self.spent = 0.0
         self.hit: Optional[bool] = None
 
     def begin(self, request: Request) -> None:
-        self.request, self.path = request, request.path
+        self.request = request
         self.received = self.hops = 0
         self.spent = 0.0
         self.hit = None
@@ -221,9 +221,9 @@ class Sender:
             for handle in good:
                 slot = self._slots[handle]
                 multi.remove_handle(handle)
+                self._free.append(slot)
                 outcome = self._answered(slot)
                 if outcome is not None:
-                    self._free.append(slot)
                     yield slot.request, outcome
             for handle, code, text in bad:
                 slot = self._slots[handle]
@@ -237,9 +237,10 @@ class Sender:
         curl, handle = self._curl, slot.handle
         status = handle.getinfo(curl.RESPONSE_CODE)
         if 300 <= status < 400:
-            target = handle.getinfo(curl.REDIRECT_URL)
+            # It may be no text at all.
+            target = handle.getinfo_raw(curl.REDIRECT_URL)
             if target:
-                return self._redirected(slot, status, target)
+                return self._redirected(slot, status, target.decode("utf-8", "replace"))
         kind = status_of(status)
         return self._outcome(slot, kind, "" if kind is None else f"it answered {status}")
 
@@ -255,8 +256,8 @@ class Sender:
         slot.hops += 1
         slot.spent += slot.handle.getinfo(self._curl.TOTAL_TIME)
         slot.hit = None
-        slot.path = path
         slot.handle.setopt(self._curl.URL, self._base + path)
+        self._free.remove(slot)
         self._multi.add_handle(slot.handle)
         return None
 

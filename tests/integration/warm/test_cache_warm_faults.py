@@ -158,17 +158,32 @@ def test_an_unknown_host(warm: Warm) -> None:
     assert "its host name is not known" in result["reason"]
 
 
-@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"nonsense\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
+        b"HTTP/9.9 \xff\xfe\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\xff\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400_000 + b"\r\n\r\n",
+        b"HTTP/1.1 302 \xff\r\nLocation: http://\xff\xfe/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
 def test_what_is_no_answer(warm: Warm, instance: Instance, answer: bytes) -> None:
     def reply(request: Handler) -> None:
         request.wfile.write(answer)
         request.close_connection = True
 
     instance.answer = reply
-    result = warm("/", policy="best_effort")
+    result = warm("/", "/other", policy="best_effort", hit_header="X-Cache")
     assert result["stopped"] == "failing"
-    assert set(result["errors"]) <= {"reset", "invalid"}
-    assert result["failed_requests"] == 1
+    assert result["failed_requests"] == 2
+    assert set(result["errors"]) <= {"reset", "invalid", "elsewhere", "too_large", "other"}
+    assert all(failure["reason"] for failure in result["failures"])
 
 
 def test_100_000_bad_lines(warm: Warm, instance: Instance, tmp_path: Path) -> None:
