@@ -137,6 +137,8 @@ class Sender:
         import pycurl
 
         self._curl = pycurl
+        # What every request needs is looked up once.
+        self._url, self._status, self._time = pycurl.URL, pycurl.RESPONSE_CODE, pycurl.TOTAL_TIME
         self._instance, self._limits, self._is_excluded = instance, limits, is_excluded
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, limits.concurrency)
@@ -188,8 +190,9 @@ class Sender:
         return len(self._slots) - len(self._free)
 
     @property
-    def has_room(self) -> bool:
-        return bool(self._free)
+    def room(self) -> int:
+        """How many more may leave now."""
+        return len(self._free)
 
     def send(self, request: Request, sink: Optional[Callable[[bytes], Any]] = None) -> None:
         """Let a request leave. Only where there is room. ``sink`` takes the body, which else is thrown away."""
@@ -199,7 +202,7 @@ class Sender:
         slot.sink = sink
         if request.headers or had_own:
             slot.handle.setopt(self._curl.HTTPHEADER, self._lines(request.headers))
-        slot.handle.setopt(self._curl.URL, self._base + request.path)
+        slot.handle.setopt(self._url, self._base + request.path)
         self._multi.add_handle(slot.handle)
 
     def ended(self, wait: float) -> Iterator[tuple[Request, Outcome]]:
@@ -234,11 +237,13 @@ class Sender:
 
     def _answered(self, slot: Slot) -> Optional[Outcome]:
         """The outcome of an answer; None when it leads on and that is asked for now."""
-        curl, handle = self._curl, slot.handle
-        status = handle.getinfo(curl.RESPONSE_CODE)
-        if 300 <= status < 400:
+        handle = slot.handle
+        status = handle.getinfo(self._status)
+        if status < 300:
+            return self._outcome(slot, None, "")
+        if status < 400:
             # It may be no text at all.
-            target = handle.getinfo_raw(curl.REDIRECT_URL)
+            target = handle.getinfo_raw(self._curl.REDIRECT_URL)
             if target:
                 return self._redirected(slot, status, target.decode("utf-8", "replace"))
         kind = status_of(status)
@@ -254,15 +259,15 @@ class Sender:
         if slot.hops >= MAX_REDIRECTS:
             return self._outcome(slot, REDIRECTS, f"it led on more than {MAX_REDIRECTS} times")
         slot.hops += 1
-        slot.spent += slot.handle.getinfo(self._curl.TOTAL_TIME)
+        slot.spent += slot.handle.getinfo(self._time)
         slot.hit = None
-        slot.handle.setopt(self._curl.URL, self._base + path)
+        slot.handle.setopt(self._url, self._base + path)
         self._free.remove(slot)
         self._multi.add_handle(slot.handle)
         return None
 
     def _outcome(self, slot: Slot, kind: Optional[str], reason: str) -> Outcome:
-        seconds = slot.spent + slot.handle.getinfo(self._curl.TOTAL_TIME)
+        seconds = slot.spent + slot.handle.getinfo(self._time)
         return Outcome(kind, reason, 1000.0 * seconds, slot.received, slot.hit)
 
     def close(self) -> None:

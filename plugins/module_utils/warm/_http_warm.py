@@ -343,7 +343,8 @@ class _Feed:
             if sender.active:
                 return TELL
             self._holds = False
-        while sender.has_room and not self._ended:
+        room = sender.room
+        while room and not self._ended:
             if self._rate:
                 wait = self._due(now)
                 if wait > 0:
@@ -353,6 +354,7 @@ class _Feed:
                 self._ended = True
             elif isinstance(item, Request):
                 sender.send(item)
+                room -= 1
                 self._sent += 1
             elif item == READ_BEFORE:
                 self._holds = True

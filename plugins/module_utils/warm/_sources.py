@@ -35,12 +35,12 @@ def requests(sources: Sequence[Source], world: World, notes: Sequence[Notes], mo
             for item in source.read(world, own):
                 if not isinstance(item, Request):
                     yield item
-                elif seen.count >= most and not seen.holds(item):
-                    own.cut = f"more than {most} URLs"
-                    break
-                elif seen.add(item):
+                elif seen.count < most and seen.add(item):
                     own.urls += 1
                     yield item
+                elif not seen.holds(item):
+                    own.cut = f"more than {most} URLs"
+                    break
                 else:
                     own.duplicates += 1
                     if own.duplicates % _EVERY == 0:

@@ -57,7 +57,7 @@ def test_an_answer_that_drips_has_a_limit_too(warm: Warm, instance: Instance) ->
     instance.answer = answer
     result = warm("/", timeout=1)
     assert result["errors"] == {"timeout": 1}
-    assert result["seconds"] < 2
+    assert result["seconds"] < 10
 
 
 def test_failing_at_30_percent_is_not_asked_any_further(warm: Warm, instance: Instance) -> None:
