@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from warm_site import Handler, Instance, Warm
+
+from ansible_collections.sluice.release.plugins.module_utils._argspec import PROGRESS
+from ansible_collections.sluice.release.plugins.module_utils.warm._http_options import WARM_SPEC
+from ansible_collections.sluice.release.plugins.modules import cache_warm
 
 MANY = [f"/{number}" for number in range(2000)]
 
@@ -43,7 +48,7 @@ def test_slow(warm: Warm, instance: Instance, policy: str) -> None:
         assert result["msg"].endswith("Allow it more time (budget), or see why the instance answers slowly.")
     else:
         assert "failed" not in result
-        assert f"{instance.url} is not warm: the time of 2.5 s is over" in str(result["warnings"])
+        assert result["reason"].startswith("the time of 2.5 s is over; 0 of ")
 
 
 def test_an_answer_that_drips_has_a_limit_too(warm: Warm, instance: Instance) -> None:
@@ -244,7 +249,6 @@ def test_a_sitemap_that_is_none(warm: Warm, instance: Instance, document: bytes,
     assert (result["stopped"], result["warm"]) == (("nothing", False) if policy == "required" else ("complete", True))
     assert instance.paths == ["/sitemap.xml"] + ["/other"] * (policy == "best_effort")
     assert bool(result.get("failed")) is (policy == "required")
-    assert ("warnings" in result) is (policy == "best_effort")
     assert "root:" not in json.dumps(result)
 
 
@@ -293,3 +297,25 @@ def test_a_source_that_is_not_there(warm: Warm, instance: Instance, kind: str) -
     assert "/nowhere: " in required["msg"]
     result = warm(sources=[{kind: "/nowhere"}, {"urls": ["/"]}], policy="best_effort")
     assert (result["stopped"], result["warm"], instance.paths) == ("complete", True, ["/"])
+
+
+def test_what_is_not_required_is_warned_of(instance: Instance) -> None:
+    said: list[str] = []
+
+    def run(**options: Any) -> None:
+        given = {"url": instance.url, "policy": "best_effort", **options}
+        found = ArgumentSpecValidator({**WARM_SPEC, **PROGRESS}).validate(given)
+        assert not found.error_messages
+        cache_warm.warm_instance(found.validated_parameters, warn=said.append, check_mode=False)
+
+    run(sources=[{"urls": ["/"]}])
+    assert said == []
+    run(sources=[{"urls": ["/"]}, {"file": "/nowhere"}])
+    problem = "its source file /nowhere cannot be read: /nowhere: No such file or directory"
+    assert said == [f"{instance.url} was warmed without one of its sources: {problem}."]
+    said.clear()
+    instance.answer = lambda request: request.reply(500)
+    run(sources=[{"urls": ["/"]}])
+    assert said == [
+        f"{instance.url} is not warm: 0 of 1 requests were answered well (1 status_5xx); at most 20 % may fail."
+    ]

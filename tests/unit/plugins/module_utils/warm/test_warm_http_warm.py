@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.warm._http_feed import Feed
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_options import WARM_SPEC, Task, read
-from ansible_collections.sluice.release.plugins.module_utils.warm._http_transport import Sender
-from ansible_collections.sluice.release.plugins.module_utils.warm._http_warm import _Feed, _Sample
+from ansible_collections.sluice.release.plugins.module_utils.warm._http_warm import _Sample
 from ansible_collections.sluice.release.plugins.module_utils.warm._model import Request
 from ansible_collections.sluice.release.plugins.module_utils.warm._sources_common import AGAIN, READ_BEFORE, Item
 from ansible_collections.sluice.release.plugins.module_utils.warm._sources_log import AccessLog, parse_combined
@@ -38,8 +38,8 @@ class Sending:
         self.sent.append((self.now, request.path))
 
 
-def feed(items: Sequence[Item], sender: Sending, rate: float = 0.0) -> _Feed:
-    return _Feed(iter(items), cast("Sender", sender), rate)
+def feed(items: Sequence[Item], sender: Sending, rate: float = 0.0) -> Feed:
+    return Feed(iter(items), sender, rate)
 
 
 PATHS = [Request(f"/{number}") for number in range(9)]
