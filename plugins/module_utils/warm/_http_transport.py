@@ -154,7 +154,6 @@ class Sender:
                 handle.setopt(pycurl.HEADERFUNCTION, slot.header)
             self._slots[handle] = slot
         self._free = list(self._slots.values())
-        self._was_idle = False
 
     def _handle(self, connect_to: str) -> pycurl.Curl:
         curl, limits = self._curl, self._limits
@@ -209,16 +208,15 @@ class Sender:
     def ended(self, wait: float) -> Iterator[tuple[Request, Outcome]]:
         """What has ended meanwhile; waits for at most ``wait`` seconds, and not at all where anything has."""
         multi = self._multi
-        if wait > 0 and self.active:
-            # Where all is new and has not left yet, there is nothing to wait for, and libcurl comes back at once. It
-            # must not do so for ever.
-            idle = multi.select(min(wait, _LOOK)) <= 0
-            if idle and self._was_idle:
+        # What is new leaves now, and not only when something else has come back.
+        _code, running = multi.perform()
+        if wait > 0 and running == self.active:
+            if not running:
+                time.sleep(min(wait, _LOOK))
+            elif multi.select(min(wait, _LOOK)) <= 0:
+                # Where libcurl knows of nothing to wait for yet it comes back at once, and must not do so for ever.
                 time.sleep(0.001)
-            self._was_idle = idle
-        elif wait > 0:
-            time.sleep(min(wait, _LOOK))
-        multi.perform()
+            multi.perform()
         more = True
         while more:
             more, good, bad = multi.info_read()

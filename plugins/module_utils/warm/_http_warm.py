@@ -109,7 +109,7 @@ class _Run:
         self.warm_ms: dict[Request, float] = {}
         self.begun = time.monotonic()
         self.deadline = self.begun + plan.limits.budget
-        self.first_seconds = 0.0
+        self.first_seconds = self.first_ended = 0.0
         self.address = ""
         self._told = self.begun
         self._told_done = 0
@@ -144,8 +144,10 @@ class _Run:
         self.total = self._total()
         sender = Sender(instance, self.address, self.plan.limits, cache=self.plan.cache, is_excluded=self.door.excludes)
         try:
+            begun = time.monotonic()
             stopped = self._first(sender)
-            self.first_seconds = time.monotonic() - self.begun
+            self.first_seconds = time.monotonic() - begun
+            self.first_ended = time.monotonic() - self.begun
             if stopped is None and self.sample.chosen:
                 self.again = Tally(self.plan.limits, Wanted())
                 stopped = self._second(sender)
@@ -275,7 +277,7 @@ class _Run:
             "first_pass": {**tally.first.summary(), "failed": tally.failed},
             "second_pass": {**self.again.first.summary(), "failed": self.again.failed} if self.again else None,
             "endpoints": self._endpoints(),
-            "samples": tally.series.points(first_seconds),
+            "samples": tally.series.points(self.first_ended or seconds),
             "sources": self._sources(),
             **self._left_out(),
         }
