@@ -218,5 +218,5 @@ def render(found: Mapping[str, Any]) -> list[str]:
         row(f"cache_warm, {many['urls']} URLs", many),
         "",
         f"- **{ratio:.2f}** times the rate of wrk (median of the rounds; the lowest {lowest:.2f}), from the first",
-        "  connection to the last answer; what reads the list and keeps the times is part of it",
+        "  request to the last answer; what reads the list and keeps the times is part of it",
     ]

@@ -259,7 +259,7 @@ EXAMPLES = r"""
     address: 127.0.0.1:3002
     hit_header: X-Cache-Status
     sources:
-      - urls: [/, /deals, /api/deals?limit=50]
+      - urls: [/, /deals, "/api/deals?limit=50"]
       - access_log: /var/log/nginx/access.log*
         top: 2000
         per_endpoint: 20

@@ -26,7 +26,7 @@ BAD = "bad"
 # What may stand in a request as it is. Everything else is encoded.
 _PLAIN = re.compile(r"/[A-Za-z0-9/:@!$&'()*+,;=?~._%-]*")
 _SAFE = "/:@!$&'()*+,;=?~._%-[]"
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_FORBIDDEN = re.compile("[\x00-\x20\x7f\\\\\ufffd]")
 
 UNSAFE = re.compile(
     r"""(?ix) (?: ^ | [/?&=;] ) (?:
@@ -40,7 +40,7 @@ UNSAFE = re.compile(
 """Paths that do something when they are asked for, in applications that misuse GET: a whole segment or value."""
 
 _SECRET = re.compile(
-    r"""(?ix) ^ (?: auth | code | key | otp | pass | pin | pw | s | sess | sid | sign? | state | ticket ) $
+    r"""(?ix) ^ (?: auth | code | key | otp | pass | pin | pw | sess | sid | sig | sign | ticket ) $
     | token | passw | passphrase | pwd | secret | session | sessid | credential | (?: api | access | private )[-_]?key
     | authori[sz] | signature | jwt | csrf | xsrf | nonce | hmac | x-amz- | x-goog-"""
 )

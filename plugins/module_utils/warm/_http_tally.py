@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """Counts what became of the requests, and decides when to stop. Nothing here sends or waits, and nothing grows."""
 
 from __future__ import annotations

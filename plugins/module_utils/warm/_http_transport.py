@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """Sends requests over a fixed number of kept connections, by libcurl; it alone knows pycurl.
 
 A transfer costs Python some 30 µs, where an HTTP client written in Python takes three times as long: warming must not
@@ -72,7 +73,8 @@ def reason_of(kind: str, text: str, limits: Limits) -> str:
         return "connection refused"
     if kind == RESET:
         return "the connection was closed before the answer was whole"
-    return text.strip()[:120] or "it failed"
+    # A server or a certificate may have its say in it.
+    return text.encode("ascii", "replace").decode().strip()[:120] or "it failed"
 
 
 def status_of(status: int) -> Optional[str]:
@@ -85,7 +87,7 @@ def status_of(status: int) -> Optional[str]:
 class Slot:
     """One easy handle with what it fetches now."""
 
-    __slots__ = ("handle", "hit", "hops", "limit", "path", "pattern", "prefix", "received", "request", "sink", "spent")
+    __slots__ = ("handle", "hit", "hops", "limit", "pattern", "prefix", "received", "request", "sink", "spent")
 
     def __init__(self, handle: pycurl.Curl, limit: int, cache: Optional[Cache]) -> None:
         self.handle = handle
@@ -94,13 +96,12 @@ class Slot:
         self.pattern = cache.pattern if cache else None
         self.sink: Optional[Callable[[bytes], Any]] = None
         self.request = Request("/")
-        self.path = "/"
         self.received = self.hops = 0
         self.spent = 0.0
         self.hit: Optional[bool] = None
 
     def begin(self, request: Request) -> None:
-        self.request, self.path = request, request.path
+        self.request = request
         self.received = self.hops = 0
         self.spent = 0.0
         self.hit = None
@@ -137,6 +138,8 @@ class Sender:
         import pycurl
 
         self._curl = pycurl
+        # What every request needs is looked up once.
+        self._url, self._status, self._time = pycurl.URL, pycurl.RESPONSE_CODE, pycurl.TOTAL_TIME
         self._instance, self._limits, self._is_excluded = instance, limits, is_excluded
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, limits.concurrency)
@@ -151,7 +154,6 @@ class Sender:
                 handle.setopt(pycurl.HEADERFUNCTION, slot.header)
             self._slots[handle] = slot
         self._free = list(self._slots.values())
-        self._was_idle = False
 
     def _handle(self, connect_to: str) -> pycurl.Curl:
         curl, limits = self._curl, self._limits
@@ -188,8 +190,9 @@ class Sender:
         return len(self._slots) - len(self._free)
 
     @property
-    def has_room(self) -> bool:
-        return bool(self._free)
+    def room(self) -> int:
+        """How many more may leave now."""
+        return len(self._free)
 
     def send(self, request: Request, sink: Optional[Callable[[bytes], Any]] = None) -> None:
         """Let a request leave. Only where there is room. ``sink`` takes the body, which else is thrown away."""
@@ -199,31 +202,30 @@ class Sender:
         slot.sink = sink
         if request.headers or had_own:
             slot.handle.setopt(self._curl.HTTPHEADER, self._lines(request.headers))
-        slot.handle.setopt(self._curl.URL, self._base + request.path)
+        slot.handle.setopt(self._url, self._base + request.path)
         self._multi.add_handle(slot.handle)
 
     def ended(self, wait: float) -> Iterator[tuple[Request, Outcome]]:
         """What has ended meanwhile; waits for at most ``wait`` seconds, and not at all where anything has."""
         multi = self._multi
-        if wait > 0 and self.active:
-            # Where all is new and has not left yet, there is nothing to wait for, and libcurl comes back at once. It
-            # must not do so for ever.
-            idle = multi.select(min(wait, _LOOK)) <= 0
-            if idle and self._was_idle:
+        # What is new leaves now, and not only when something else has come back.
+        _code, running = multi.perform()
+        if wait > 0 and running == self.active:
+            if not running:
+                time.sleep(min(wait, _LOOK))
+            elif multi.select(min(wait, _LOOK)) <= 0:
+                # Where libcurl knows of nothing to wait for yet it comes back at once, and must not do so for ever.
                 time.sleep(0.001)
-            self._was_idle = idle
-        elif wait > 0:
-            time.sleep(min(wait, _LOOK))
-        multi.perform()
+            multi.perform()
         more = True
         while more:
             more, good, bad = multi.info_read()
             for handle in good:
                 slot = self._slots[handle]
                 multi.remove_handle(handle)
+                self._free.append(slot)
                 outcome = self._answered(slot)
                 if outcome is not None:
-                    self._free.append(slot)
                     yield slot.request, outcome
             for handle, code, text in bad:
                 slot = self._slots[handle]
@@ -234,12 +236,15 @@ class Sender:
 
     def _answered(self, slot: Slot) -> Optional[Outcome]:
         """The outcome of an answer; None when it leads on and that is asked for now."""
-        curl, handle = self._curl, slot.handle
-        status = handle.getinfo(curl.RESPONSE_CODE)
-        if 300 <= status < 400:
-            target = handle.getinfo(curl.REDIRECT_URL)
+        handle = slot.handle
+        status = handle.getinfo(self._status)
+        if status < 300:
+            return self._outcome(slot, None, "")
+        if status < 400:
+            # It may be no text at all.
+            target = handle.getinfo_raw(self._curl.REDIRECT_URL)
             if target:
-                return self._redirected(slot, status, target)
+                return self._redirected(slot, status, target.decode("utf-8", "replace"))
         kind = status_of(status)
         return self._outcome(slot, kind, "" if kind is None else f"it answered {status}")
 
@@ -253,15 +258,15 @@ class Sender:
         if slot.hops >= MAX_REDIRECTS:
             return self._outcome(slot, REDIRECTS, f"it led on more than {MAX_REDIRECTS} times")
         slot.hops += 1
-        slot.spent += slot.handle.getinfo(self._curl.TOTAL_TIME)
+        slot.spent += slot.handle.getinfo(self._time)
         slot.hit = None
-        slot.path = path
-        slot.handle.setopt(self._curl.URL, self._base + path)
+        slot.handle.setopt(self._url, self._base + path)
+        self._free.remove(slot)
         self._multi.add_handle(slot.handle)
         return None
 
     def _outcome(self, slot: Slot, kind: Optional[str], reason: str) -> Outcome:
-        seconds = slot.spent + slot.handle.getinfo(self._curl.TOTAL_TIME)
+        seconds = slot.spent + slot.handle.getinfo(self._time)
         return Outcome(kind, reason, 1000.0 * seconds, slot.received, slot.hit)
 
     def close(self) -> None:

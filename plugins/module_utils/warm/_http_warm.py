@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """Warms one instance: takes URLs out of the sources, sends them, counts, and stops when there is reason to."""
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import IO, Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._http import describe, dial
+from ansible_collections.sluice.release.plugins.module_utils.warm._http_feed import Feed
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_options import Task
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_paths import endpoint_of
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_tally import Tally, Verdict, verdict
 from ansible_collections.sluice.release.plugins.module_utils.warm._http_transport import Sender
 from ansible_collections.sluice.release.plugins.module_utils.warm._model import (
     BUDGET,
+    COMPLETE,
+    FAILING,
     GONE,
     NOTHING,
     Outcome,
@@ -29,8 +33,6 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._model import 
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._sources import requests
 from ansible_collections.sluice.release.plugins.module_utils.warm._sources_common import (
-    AGAIN,
-    READ_BEFORE,
     SHOWN,
     Item,
     Notes,
@@ -48,10 +50,10 @@ MOST_ENDPOINTS = 50
 
 _REMEDIES = {
     BUDGET: "Allow it more time (budget), or see why the instance answers slowly",
-    "failing": "See the log of the instance, or correct the sources",
+    FAILING: "See the log of the instance, or correct the sources",
     GONE: "See that the instance runs at this address",
     NOTHING: "Correct the sources",
-    "complete": "See that the instance caches these answers, or correct the target",
+    COMPLETE: "See that the instance caches these answers, or correct the target",
 }
 
 
@@ -107,7 +109,7 @@ class _Run:
         self.warm_ms: dict[Request, float] = {}
         self.begun = time.monotonic()
         self.deadline = self.begun + plan.limits.budget
-        self.first_seconds = 0.0
+        self.first_seconds = self.first_ended = 0.0
         self.address = ""
         self._told = self.begun
         self._told_done = 0
@@ -142,8 +144,10 @@ class _Run:
         self.total = self._total()
         sender = Sender(instance, self.address, self.plan.limits, cache=self.plan.cache, is_excluded=self.door.excludes)
         try:
+            begun = time.monotonic()
             stopped = self._first(sender)
-            self.first_seconds = time.monotonic() - self.begun
+            self.first_seconds = time.monotonic() - begun
+            self.first_ended = time.monotonic() - self.begun
             if stopped is None and self.sample.chosen:
                 self.again = Tally(self.plan.limits, Wanted())
                 stopped = self._second(sender)
@@ -187,7 +191,7 @@ class _Run:
         items: Iterable[Item],
         take: Callable[[Request, Outcome, float], Optional[str]],
     ) -> Optional[str]:
-        feed = _Feed(iter(items), sender, self.plan.limits.rate)
+        feed = Feed(iter(items), sender, self.plan.limits.rate)
         while not feed.is_done:
             now = time.monotonic()
             if now >= self.deadline:
@@ -273,7 +277,7 @@ class _Run:
             "first_pass": {**tally.first.summary(), "failed": tally.failed},
             "second_pass": {**self.again.first.summary(), "failed": self.again.failed} if self.again else None,
             "endpoints": self._endpoints(),
-            "samples": tally.series.points(first_seconds),
+            "samples": tally.series.points(self.first_ended or seconds),
             "sources": self._sources(),
             **self._left_out(),
         }
@@ -316,59 +320,6 @@ class _Run:
                 counts[why] = counts.get(why, 0) + count
         first = [one for note in self.notes for one in note.first][:SHOWN]
         return {"left_out": dict(sorted(counts.items())), "left_out_first": first}
-
-
-class _Feed:
-    """Lets requests leave: where there is room, and not faster than the rate allows."""
-
-    def __init__(self, items: Iterator[Item], sender: Sender, rate: float) -> None:
-        self._items, self._sender, self._rate = items, sender, rate
-        self._ended = self._holds = False
-        self._since: Optional[float] = None
-        self._sent = 0
-
-    @property
-    def is_done(self) -> bool:
-        return self._ended and not self._sender.active
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether the sources wait for nothing to be under way, and nothing is."""
-        return (self._holds or self._ended) and not self._sender.active
-
-    def fill(self, now: float) -> float:
-        """Send what may leave now; how long may be waited for answers, s."""
-        sender, items = self._sender, self._items
-        if self._holds:
-            if sender.active:
-                return TELL
-            self._holds = False
-        while sender.has_room and not self._ended:
-            if self._rate:
-                wait = self._due(now)
-                if wait > 0:
-                    return wait
-            item = next(items, None)
-            if item is None:
-                self._ended = True
-            elif isinstance(item, Request):
-                sender.send(item)
-                self._sent += 1
-            elif item == READ_BEFORE:
-                self._holds = True
-                return 0.0 if not sender.active else TELL
-            elif item == AGAIN:
-                return 0.0
-        return TELL
-
-    def _due(self, now: float) -> float:
-        """Seconds until the next may leave. After a pause those that were missed are not sent in a burst."""
-        if self._since is None:
-            self._since = now
-        late = (now - self._since) * self._rate - self._sent
-        if late > 1:
-            self._since += (late - 1) / self._rate
-        return self._since + self._sent / self._rate - now
 
 
 def _problem(note: Notes) -> str:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """All sources one after the other: each request once, and never more than are allowed."""
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def requests(sources: Sequence[Source], world: World, notes: Sequence[Notes], mo
             for item in source.read(world, own):
                 if not isinstance(item, Request):
                     yield item
-                elif seen.count >= most and not seen.holds(item):
-                    own.cut = f"more than {most} URLs"
-                    break
-                elif seen.add(item):
+                elif seen.count < most and seen.add(item):
                     own.urls += 1
                     yield item
+                elif not seen.holds(item):
+                    own.cut = f"more than {most} URLs"
+                    break
                 else:
                     own.duplicates += 1
                     if own.duplicates % _EVERY == 0:

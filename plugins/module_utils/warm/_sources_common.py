@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """What every source of URLs shares: what it may yield, what it leaves out, and how lines are read."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._http_paths im
     has_secret,
     is_unsafe,
     path_of,
+    shown,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._model import ELSEWHERE, EXCLUDED, Request
 
@@ -113,7 +116,7 @@ class Notes:
         """Count what is left out, and name the first ones. Whether it is time to say AGAIN."""
         self.left_out[why] = self.left_out.get(why, 0) + 1
         if len(self.first) < SHOWN and why not in _UNNAMED:
-            self.first.append({"source": self.source, "where": where, "text": conceal(text), "why": why})
+            self.first.append({"source": self.source, "where": where, "text": conceal(shown(text)), "why": why})
         self._since += 1
         return self._since % _EVERY == 0
 
@@ -150,6 +153,9 @@ class Source(Protocol):
 def open_lines(path: str) -> IO[bytes]:
     """Open a file of lines; one that ends in .gz is unpacked. SourceError."""
     try:
+        # A pipe or a terminal (a log that leads to /dev/stdout) could keep everybody waiting.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise SourceError(f"{path}: it is no regular file")
         # Whatever its name says, a file that was rotated by hand may be packed or not.
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -161,7 +167,7 @@ def open_lines(path: str) -> IO[bytes]:
 def count_lines(path: str) -> Optional[int]:
     """The lines of a file that is neither packed nor very large."""
     try:
-        if path.endswith(".gz") or os.path.getsize(path) > _CHEAP:
+        if path.endswith(".gz") or not os.path.isfile(path) or os.path.getsize(path) > _CHEAP:
             return None
         with open(path, "rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1024 * 1024), b""))

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
 """The paths of an API by its OpenAPI document: what it says enough of to be asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import IO, Any, Optional, Union
@@ -35,6 +36,12 @@ MOST_EACH = 20
 
 _DEEPEST = 10
 """References that lead to references."""
+
+PART = 0.25
+"""Part of the time that a look at YAML may take: reading it takes some three times as long as that."""
+
+_LOOK = 1000
+"""Parts of YAML between two looks at the clock."""
 
 _DEEPEST_YAML = 100
 """Values of a document that lie in each other."""
@@ -65,7 +72,7 @@ class OpenApi:
                 raise SourceError(str(error)) from error
         if len(content) > LARGEST:
             raise SourceError(f"it is larger than {LARGEST // 1024**2} MB")
-        document = parse(content)
+        document = parse(content, lambda: world.overdue(PART))
         prefix = base_path(document, world.door.origin)
         for template, found in operations(document):
             # Several examples of an operation are several requests.
@@ -88,18 +95,18 @@ class OpenApi:
         return world.fetch(world.door.document(self.path), LARGEST)
 
 
-def parse(content: bytes) -> Document:
-    """The document. SourceError when it is none."""
+def parse(content: bytes, overdue: Callable[[], bool] = lambda: False) -> Document:
+    """The document. SourceError when it is none, or when it takes too long to read."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        document = _yaml(content)
+        document = _yaml(content, overdue)
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise SourceError("it is no OpenAPI document: it has no paths")
     return document
 
 
-def _yaml(content: bytes) -> Any:
+def _yaml(content: bytes, overdue: Callable[[], bool]) -> Any:
     try:
         import yaml
     except ImportError:
@@ -109,12 +116,12 @@ def _yaml(content: bytes) -> Any:
     try:
         depth = 0
         # The loader in C goes down with the process where things lie too deep in each other; its parser does not.
-        for event in yaml.parse(content, Loader=loader):
+        for number, event in enumerate(yaml.parse(content, Loader=loader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST_YAML:
-                raise SourceError(
-                    "it is neither JSON nor YAML that anybody writes: its parts lie too deep in each other"
-                )
+                raise SourceError("it is no JSON, and as YAML its parts lie too deep in each other")
+            if number % _LOOK == 0 and overdue():
+                raise SourceError("it takes too long to read as YAML")
         return yaml.load(content, Loader=loader)  # noqa: S506 - it is a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         text = " ".join(str(error).split())[:120]

@@ -49,6 +49,21 @@ def test_every_path_is_asked_for_once_at_the_address_with_the_public_host(
     assert result["samples"][-1]["done"] == 4
 
 
+def test_one_that_is_slow_does_not_hold_up_the_others(warm: Warm, instance: Instance) -> None:
+    def answer(request: Handler) -> None:
+        if request.path == "/slow":
+            instance.released.wait(60)
+        if len(instance.asked) == 100:
+            instance.released.set()
+        request.reply()
+
+    instance.answer = answer
+    result = warm("/slow", *[f"/{number}" for number in range(99)], concurrency=2, timeout=30)
+    assert result["ok"] == 100
+    # Waiting for the slow one before each of the others leaves would take a tenth of a second for every one of them.
+    assert result["seconds"] < 6
+
+
 def test_redirects_are_followed_inside_the_origin(warm: Warm, instance: Instance) -> None:
     def answer(request: Handler) -> None:
         if request.path == "/old":

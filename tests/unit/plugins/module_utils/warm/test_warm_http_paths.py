@@ -114,7 +114,9 @@ def test_a_secret_in_the_query(path: str) -> None:
     assert shown(path) == f"{name}=********".replace(";", "&")
 
 
-@pytest.mark.parametrize("path", ["/", "/a?page=2&sort_key=name&keyword=tokyo", "/?q=", "/?passage=1", "/token/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/a?page=2&sort_key=name&keyword=tokyo", "/?q=", "/?passage=1&s=tea&state=CA", "/token/x"]
+)
 def test_no_secret_in_the_query(path: str) -> None:
     assert not has_secret(path)
     assert shown(path) == path

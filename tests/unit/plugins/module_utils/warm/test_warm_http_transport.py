@@ -65,6 +65,7 @@ def test_reasons(kind: str, reason: str) -> None:
 
 
 def test_an_error_without_words_has_some() -> None:
+    assert reason_of("tls", "its name is \udcff", LIMITS) == "its name is ?"
     assert reason_of("other", "", LIMITS) == "it failed"
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,6 +95,17 @@ def test_a_file_that_is_torn(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.gz").write_bytes(content)
     with pytest.raises(SourceError):
         read(LineFile(str(tmp_path / "x.gz")))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "list")
+    for source in (LineFile, KeyFile):
+        assert source(str(tmp_path / "list")).size() is None
+        with pytest.raises(SourceError, match="it is no regular file"):
+            read(source(str(tmp_path / "list")))
+    with pytest.raises(SourceError, match="it is no regular file"):
+        read(AccessLog(str(tmp_path / "list"), parse_combined, top=9))
 
 
 def test_whoever_reads_without_finding_anything_comes_up_for_air(tmp_path: Path) -> None:
@@ -385,6 +397,12 @@ def test_references_in_a_circle_and_many_examples_end() -> None:
 def test_no_openapi_document(content: bytes, problem: str) -> None:
     with pytest.raises(SourceError, match=problem):
         openapi.parse(content)
+
+
+def test_yaml_that_takes_too_long_is_not_read() -> None:
+    with pytest.raises(SourceError, match="takes too long"):
+        openapi.parse(b"paths: {/a: {get: {}}}", lambda: True)
+    assert openapi.parse(b'{"paths": {}}', lambda: True) == {"paths": {}}
 
 
 def test_yaml_whose_aliases_would_grow_does_not() -> None:
