@@ -22,6 +22,8 @@ frontend  files that open pages miss while a frontend is switched and taken back
           an nginx.
 fleet     wall time of a deploy and of a rollback by the number of hosts, what each stage costs, and how often a host is
           asked. Starts containers.
+preload   keys that redis_preload loads in a second against `redis-cli --pipe`, what a snapshot brings back, and memory.
+          Starts two Redis of its own.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -43,12 +45,24 @@ sys.path[:1] = [str(HERE.parent / part) for part in (".", "lab", "collections", 
 from sluice_lab import services
 from sluice_lab.lab import Lab
 
-from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, rollback, switching
+from benchmarks import deploy, detection, fleet, frontend, gate, lost_requests, redis_warm, rollback, switching
 from benchmarks.database import corruption, cost
 from benchmarks.database.server import machine as database_machine
 from benchmarks.playbooks import machine
 
-PARTS = ("deploy", "requests", "corruption", "cost", "gate", "detection", "switching", "rollback", "frontend", "fleet")
+PARTS = (
+    "deploy",
+    "requests",
+    "corruption",
+    "cost",
+    "gate",
+    "detection",
+    "switching",
+    "rollback",
+    "frontend",
+    "fleet",
+    "preload",
+)
 
 
 def measure_in_lab(results: dict[str, Any], part: str, rounds: int) -> None:
@@ -75,22 +89,20 @@ def render(results: Mapping[str, Any]) -> str:
     """Return the results as a page for people."""
     lines = ["# Results of the last run", "", f"{results['date']}, by `make benchmark`.", ""]
     lines += [f"- {name}: {value}" for name, value in results.get("machine", {}).items()]
-    if "deploy" in results:
-        lines += deploy.render(results["deploy"])
-    if "requests" in results:
-        lines += lost_requests.render(results["requests"])
-    if "gate" in results:
-        lines += gate.render(results["gate"])
-    if "detection" in results:
-        lines += detection.render(results["detection"])
-    if "switching" in results:
-        lines += switching.render(results["switching"])
-    if "rollback" in results:
-        lines += rollback.render(results["rollback"])
-    if "frontend" in results:
-        lines += frontend.render(results["frontend"])
-    if "fleet" in results:
-        lines += fleet.render(results["fleet"])
+    renderers = {
+        "deploy": deploy.render,
+        "requests": lost_requests.render,
+        "gate": gate.render,
+        "detection": detection.render,
+        "switching": switching.render,
+        "rollback": rollback.render,
+        "frontend": frontend.render,
+        "fleet": fleet.render,
+        "preload": redis_warm.render,
+    }
+    for part, renderer in renderers.items():
+        if part in results:
+            lines += renderer(results[part])
     found = results.get("database", {})
     if found:
         lines += ["", "## The database", ""]
@@ -143,6 +155,8 @@ def main() -> None:
             results[part] = frontend.measure(arguments.rounds or 5)
         elif part == "fleet":
             results[part] = fleet.measure(arguments.hosts)
+        elif part == "preload":
+            results[part] = redis_warm.measure(arguments.rounds or 5)
         else:
             measure_database(results, part, arguments)
         file.write_text(json.dumps(results, indent=2) + "\n")

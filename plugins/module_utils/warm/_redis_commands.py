@@ -21,6 +21,12 @@ Command = Sequence[bytes]
 MAX_COMMAND = 64 * 2**20
 """Bytes of one command: a longer one is a file that is none of commands."""
 
+RAW_HEADS = {b"*3\r\n$3\r\nSET\r\n": 3, b"*5\r\n$3\r\nSET\r\n": 5}
+"""How the commands begin of which most files consist, and their words: a SET, and one with a time to live."""
+
+ENDS = {b"EX", b"PX", b"EXAT", b"PXAT"}
+"""Words of a SET behind which the end of its key stands."""
+
 # Bytes that are read at once, and that the reader is fed: it moves what it still has after each command.
 _BLOCK = 1 << 19
 _FEED = 1 << 14
@@ -155,12 +161,23 @@ def is_protocol(path: str) -> bool:
         return stream.read(1) == b"*"
 
 
-def read_commands(path: str, batch: int) -> Iterator[list[Command]]:
+class Read(NamedTuple):
+    """Some commands of a file."""
+
+    commands: list[Command]
+    raw: bytes | None = None
+    """Just these as they stand in the file, when each begins with RAW_HEADS and is written as a client would."""
+
+
+def read_commands(path: str, batch: int) -> Iterator[Read]:
     """The commands of a checked file, some at a time. BadSourceError when it is not the file that was checked."""
     read = _protocol if is_protocol(path) else _words
-    for commands in read(path):
+    for commands, raw in read(path):
+        if len(commands) <= batch:
+            yield Read(commands, raw)
+            continue
         for start in range(0, len(commands), batch):
-            yield commands[start : start + batch]
+            yield Read(commands[start : start + batch])
 
 
 def check_commands(path: str, go_on: Callable[[], None], named: int) -> Checked:
@@ -176,7 +193,7 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
     count, bad, first = 0, 0, list[str]()
     # Of thousands of commands few differ in name and number of words, and those two are all that most need.
     passed: set[tuple[bytes, int]] = set()
-    for commands in _protocol(path):
+    for commands, _raw in _protocol(path, raw=False):
         go_on()
         if not _all_passed(commands, passed):
             for number, command in enumerate(commands, count + 1):
@@ -194,10 +211,11 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
 def _all_passed(commands: Sequence[Command], passed: set[tuple[bytes, int]]) -> bool:
     try:
         names, lengths = {command[0] for command in commands}, set(map(len, commands))
-        if not all((name, length) in passed for name in names for length in lengths):
+        with_end = names == {b"SET"} and lengths == {5} and {command[3].upper() for command in commands} <= ENDS
+        if not with_end and not all((name, length) in passed for name in names for length in lengths):
             return False
         return set(map(type, chain.from_iterable(commands))) == {bytes}
-    except (TypeError, IndexError):
+    except (AttributeError, IndexError, TypeError):
         return False
 
 
@@ -249,22 +267,49 @@ def read_lines(path: str) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _words(path: str) -> Iterator[list[Command]]:
+def _words(path: str) -> Iterator[Read]:
     for lines in read_lines(path):
-        yield [words for words in map(split_line, lines) if words]
+        yield Read([words for words in map(split_line, lines) if words])
 
 
-def _protocol(path: str) -> Iterator[list[Command]]:
-    """The commands of a file in the protocol of Redis. BadSourceError where it is none."""
+def _head_of(block: bytes) -> bytes | None:
+    """The head of the first command, when it is one of those that are known."""
+    return next((head for head in RAW_HEADS if block.startswith(head)), None)
+
+
+def _is_raw(block: bytes, head: bytes, commands: list[Command]) -> bool:
+    """Whether a block holds just these commands, each behind that head, and none of their words in an odd spelling."""
+    return (
+        block.count(head) == len(commands)
+        and set(map(len, commands)) == {RAW_HEADS[head]}
+        and block.startswith(_written(commands[0]))
+        and block.endswith(_written(commands[-1]))
+        and block.count(b"\r\n$") >= RAW_HEADS[head] * len(commands)
+    )
+
+
+def _written(command: Command) -> bytes:
+    return b"*%d\r\n" % len(command) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in command])
+
+
+def _protocol(path: str, *, raw: bool = True) -> Iterator[Read]:
+    """The commands of a file in the protocol of Redis. BadSourceError where it is none.
+
+    ``raw``: whether they are also wanted as they stand in the file.
+    """
     import hiredis
 
     reader = hiredis.Reader(notEnoughData=_NOTHING)
-    count, waiting = 0, 0
+    count, waiting, rest = 0, 0, b""
     with open(path, "rb", buffering=0) as stream:
         while True:
             block = stream.read(_BLOCK)
-            if not block:
+            if not block and not rest:
                 break
+            # What is fed ends where, as far as one can see, a command ends.
+            head = _head_of(rest or block) if raw else None
+            cut = block.rfind(head) if head else -1
+            rest, block = (block[cut:], rest + block[:cut]) if cut > 0 else (b"", rest + block)
             commands: list[Command] = []
             try:
                 for start in range(0, len(block), _FEED):
@@ -278,7 +323,7 @@ def _protocol(path: str) -> Iterator[list[Command]]:
                 raise BadSourceError(f"command {count + 1} is longer than {MAX_COMMAND // 2**20} MiB, or cut")
             count += len(commands)
             if commands:
-                yield commands
+                yield Read(commands, block if head and _is_raw(block, head, commands) else None)
     # A command of which some words are missing is not told from none: the next word tells.
     reader.feed(b"+end\r\n")
     if reader.gets() != b"end":

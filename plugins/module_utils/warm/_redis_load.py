@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import Command, once
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import ENDS, Command, once
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info import (
     Cause,
     Guard,
@@ -27,7 +27,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info im
     parse_info,
     read_memory,
 )
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store, packed
 
 # Batches on their way: the server has one to work on while another is made.
 _WINDOW = 2
@@ -40,6 +40,8 @@ _WATCHES = 2
 
 # Keys that are written by one MSETNX or MSET: a server takes them nearly twice as quickly as one by one.
 _GROUP = 32
+
+_NX = b"$2\r\nNX\r\n"
 
 _PLAIN, _ONCE, _GROUPS = "plain", "once", "groups"
 
@@ -56,11 +58,13 @@ class Batch(NamedTuple):
     """Commands, each with the key that it is for; those of one key stand together."""
 
     keys: list[bytes]
-    commands: list[Command]
+    commands: Sequence[Command]
     weights: list[int] | None = None
     """Bytes that each takes in memory, where that is known."""
     harmless: bool = False
     """Whether each command by itself leaves a key alone that is to be kept."""
+    raw: bytes | None = None
+    """The commands as they stand in their file, see RAW_HEADS."""
 
     def part(self, start: int, end: int) -> Batch:
         weights = self.weights[start:end] if self.weights is not None else None
@@ -94,24 +98,29 @@ class Remembered:
 
     def __init__(self, most: int = _REMEMBERED) -> None:
         self._most = most
-        self._new: dict[bytes, bool] = {}
-        self._old: dict[bytes, bool] = {}
+        self._ours: set[bytes] = set()
+        self._theirs: set[bytes] = set()
+        self._old_ours: set[bytes] = set()
+        self._old_theirs: set[bytes] = set()
 
     def unknown(self, keys: Iterable[bytes]) -> set[bytes]:
         found = set(keys)
         # The difference of sets would look through all that is remembered.
-        if self._new.keys().isdisjoint(found) and self._old.keys().isdisjoint(found):
-            return found
-        return {key for key in found if key not in self._new and key not in self._old}
+        known = [one for one in self._all() if not one.isdisjoint(found)]
+        return {key for key in found if not any(key in one for one in known)} if known else found
+
+    def _all(self) -> tuple[set[bytes], ...]:
+        return self._ours, self._theirs, self._old_ours, self._old_theirs
 
     def was_there(self, key: bytes) -> bool:
         """Of a key that is not unknown."""
-        return self._new[key] if key in self._new else self._old[key]
+        return key in self._theirs or key in self._old_theirs
 
     def note(self, keys: Iterable[bytes], there: bool) -> None:
-        if len(self._new) >= self._most:
-            self._old, self._new = self._new, {}
-        self._new.update(dict.fromkeys(keys, there))
+        if len(self._ours) + len(self._theirs) >= self._most:
+            self._old_ours, self._ours = self._ours, set()
+            self._old_theirs, self._theirs = self._theirs, set()
+        (self._theirs if there else self._ours).update(keys)
 
 
 class Part(NamedTuple):
@@ -138,20 +147,18 @@ def pack(commands: Sequence[Command]) -> bytes:
                 for name, key, value in commands
             ]
         )
-    from hiredis import pack_command
-
-    return b"".join([pack_command(tuple(command)) for command in commands])
+    return b"".join(map(packed, commands))
 
 
-def pack_once(commands: Sequence[Command]) -> bytes | None:
-    """The same so that each leaves a key alone that is there; None when one of them has no such form."""
-    if set(map(len, commands)) == {3} and {command[0] for command in commands} == {b"SET"}:
-        return b"".join(
-            [
-                b"*4\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$2\r\nNX\r\n" % (len(key), key, len(value), value)
-                for _name, key, value in commands
-            ]
-        )
+def pack_once(batch: Batch) -> bytes | None:
+    """A batch so that each command leaves a key alone that is there; None when one of them has no such form."""
+    commands, raw = batch.commands, batch.raw
+    if raw is not None:
+        count = len(commands[0])
+        if count == 3 or {command[3].upper() for command in commands} <= ENDS:
+            head = b"*%d\r\n$3\r\nSET\r\n"
+            new = head % (count + 1)
+            return new + raw[len(new) :].replace(head % count, _NX + new) + _NX
     found = []
     for command in commands:
         form = once(command)
@@ -161,15 +168,21 @@ def pack_once(commands: Sequence[Command]) -> bytes | None:
     return pack(found)
 
 
-def pack_groups(commands: Sequence[Command], name: bytes) -> bytes | None:
+def pack_groups(batch: Batch, name: bytes) -> bytes | None:
     """SETs as MSETNX or MSET, which write several keys; None when there are other commands, or SETs with options."""
-    if set(map(len, commands)) != {3} or {command[0] for command in commands} != {b"SET"}:
+    commands = batch.commands
+    if batch.raw is not None and len(commands[0]) == 3:
+        # Key and value stand in the file as they are sent.
+        pairs = batch.raw.split(b"*3\r\n$3\r\nSET\r\n")[1:]
+    elif set(map(len, commands)) == {3} and {command[0] for command in commands} == {b"SET"}:
+        pairs = [b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value) for _set, key, value in commands]
+    else:
         return None
     pieces = []
-    for start in range(0, len(commands), _GROUP):
-        group = commands[start : start + _GROUP]
+    for start in range(0, len(pairs), _GROUP):
+        group = pairs[start : start + _GROUP]
         pieces.append(b"*%d\r\n$%d\r\n%b\r\n" % (2 * len(group) + 1, len(name), name))
-        pieces += [b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value) for _set, key, value in group]
+        pieces += group
     return b"".join(pieces)
 
 
@@ -341,10 +354,10 @@ class Loader:
             replies = len(one.commands)
             data: bytes | None
             if form == _GROUPS:
-                data = pack_groups(one.commands, b"MSETNX" if self.keep else b"MSET")
+                data = pack_groups(one, b"MSETNX" if self.keep else b"MSET")
                 replies = -(-replies // _GROUP)
             else:
-                data = pack_once(one.commands) if form == _ONCE else pack(one.commands)
+                data = pack_once(one) if form == _ONCE else pack(one.commands)
             if data is None:
                 return _IMPOSSIBLE
             weight = sum(one.weights) if one.weights is not None else len(data)

@@ -129,10 +129,10 @@ class CommandsSource:
 
     def batches(self, counts: Counts) -> Iterator[Batch]:
         del counts
-        for commands in read_commands(self.path, self.options.batch_keys):
+        for commands, raw in read_commands(self.path, self.options.batch_keys):
             if not self.options.keep and commands[0][0] != b"SET":
                 commands = list(map(anew, commands))
-            yield Batch([command[1] for command in commands], commands)
+            yield Batch([command[1] for command in commands], commands, raw=raw)
 
 
 @dataclass

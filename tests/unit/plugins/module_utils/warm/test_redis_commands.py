@@ -121,18 +121,59 @@ def wire(*commands: str) -> bytes:
     return pack([words(command) for command in commands])
 
 
-def test_commands_go_over_the_wire() -> None:
-    sets = [words("SET a 1"), words("SET bb 22")]
-    assert pack(sets) == b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$2\r\nbb\r\n$2\r\n22\r\n"
+def batch(*commands: str, raw: bool = False) -> Batch:
+    split = [words(command) for command in commands]
+    return Batch([command[1] for command in split], split, raw=pack(split) if raw else None)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_commands_go_over_the_wire(raw: bool) -> None:
+    sets = batch("SET a 1", "SET bb 22", raw=raw)
+    assert pack(sets.commands) == wire("SET a 1") + b"*3\r\n$3\r\nSET\r\n$2\r\nbb\r\n$2\r\n22\r\n"
     assert pack_once(sets) == wire("SET a 1 NX", "SET bb 22 NX")
-    assert pack_once([words("SETEX a 5 1")]) == wire("SET a 1 EX 5 NX")
-    assert pack_once([words("SET a 1"), words("SADD a 1")]) is None
+    assert pack_once(batch("SET a 1 EX 5", "SET b 1 px 5", raw=raw)) == wire("SET a 1 EX 5 NX", "SET b 1 px 5 NX")
+    assert pack_once(batch("SETEX a 5 1")) == wire("SET a 1 EX 5 NX")
+    assert pack_once(batch("SET a 1 EX 5", "SET a 1 KEEPTTL NX", raw=raw)) is None
+    assert pack_once(batch("SET a 1", "SADD a 1")) is None
     assert pack_groups(sets, b"MSETNX") == wire("MSETNX a 1 bb 22")
-    many = [words(f"SET k{number} v") for number in range(40)]
+    many = batch(*(f"SET k{number} v" for number in range(40)), raw=raw)
     first, rest = (" ".join(f"k{number} v" for number in part) for part in (range(32), range(32, 40)))
     assert pack_groups(many, b"MSET") == wire(f"MSET {first}", f"MSET {rest}")
-    assert pack_groups([words("SET a 1 NX")], b"MSET") is None
-    assert pack_groups([words("SADD a 1")], b"MSET") is None
+    assert pack_groups(batch("SET a 1 NX"), b"MSET") is None
+    assert pack_groups(batch("SADD a 1"), b"MSET") is None
+
+
+HEAD = "*3\r\n$3\r\nSET\r\n"
+
+
+@pytest.mark.parametrize(
+    ("commands", "raw"),
+    [
+        ([["SET", "a", "1"]] * 40, True),
+        ([["SET", "a", "1", "EX", "5"]] * 40, True),
+        ([["SET", "a", "1"]] * 40 + [["SET", "a", "1", "EX", "5"]], True),
+        ([["set", "a", "1"]] * 40, False),
+        # Values that look like the beginning of a command.
+        ([["SET", "a", f"x{HEAD}"]] * 40, False),
+        ([["SET", "a", f"{HEAD}$1\r\nb\r\n$1\r\n1\r\n"]] * 40, False),
+        ([["SET", "a", "1\n+"]] * 40, True),
+        ([["SADD", "a", HEAD]] * 40, False),
+    ],
+)
+@pytest.mark.parametrize("block", [60, 333, 2**20])
+def test_what_stands_in_a_file_is_sent_as_it_is(
+    tmp_path: Path, commands: list[list[str]], raw: bool, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_redis_commands, "_BLOCK", block)
+    path = tmp_path / "commands"
+    split = [[word.encode() for word in command] for command in commands]
+    path.write_bytes(pack(split))
+    found = list(read_commands(str(path), 1000))
+    assert [command for read in found for command in read.commands] == split
+    for read in found:
+        assert read.raw is None or read.raw == pack(read.commands)
+    if block == 2**20:
+        assert any(read.raw is not None for read in found) is raw
 
 
 @pytest.mark.parametrize("form", ["protocol", "lines"])
@@ -147,8 +188,8 @@ def test_a_file_is_checked_and_read_in_batches(tmp_path: Path, form: str, monkey
     assert check_commands(str(path), lambda: asked.append(1), 5) == Checked(50, 0, [])
     assert asked
     batches = list(read_commands(str(path), 3))
-    assert max(map(len, batches)) <= 3
-    assert [b" ".join(command).decode() for batch in batches for command in batch] == commands
+    assert max(len(read.commands) for read in batches) <= 3
+    assert [b" ".join(command).decode() for read in batches for command in read.commands] == commands
 
 
 def test_bad_commands_are_counted_and_the_first_ones_named(tmp_path: Path) -> None:
