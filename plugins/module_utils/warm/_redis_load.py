@@ -27,7 +27,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info im
     parse_info,
     read_memory,
 )
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store, packed
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store, pack_words
 
 # Batches on their way: the server has one to work on while another is made.
 _WINDOW = 2
@@ -147,7 +147,7 @@ def pack(commands: Sequence[Command]) -> bytes:
                 for name, key, value in commands
             ]
         )
-    return b"".join(map(packed, commands))
+    return pack_words(commands)
 
 
 def pack_once(batch: Batch) -> bytes | None:
