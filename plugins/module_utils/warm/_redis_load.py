@@ -260,20 +260,15 @@ class Loader:
             self._try_again()
 
     def end(self) -> None:
-        """After a stop: see what has become of what was on its way."""
+        """After a stop: see what has become of what was on its way; of some nobody knows when the server has gone."""
         self._ending = True
         try:
             self.drain()
         except GoneError:
-            self.lost()
+            self.counts.unanswered += sum(_number(part) for part in self._sent)
+            self._sent.clear()
         # They were refused, and not sent again.
         self._singles.clear()
-        self._again.clear()
-
-    def lost(self) -> None:
-        """After the server has gone: count what was on its way."""
-        self.counts.unanswered += sum(_number(part) for part in [*self._sent, *self._again])
-        self._sent.clear()
         self._again.clear()
 
     def readings(self) -> tuple[Reading, Reading]:

@@ -258,7 +258,6 @@ def preload(options: PreloadOptions, means: Means) -> dict[str, Any]:
         stopped, reason = stop.word, str(stop)
     except GoneError as gone:
         stopped, reason = "gone", str(gone)
-        run.lost()
     except SluiceError as caught:
         # Nothing was written: the server is not there, or the source is of no use.
         stopped, reason, error = ("gone" if run.unreachable else "errors"), str(caught), caught
@@ -338,8 +337,8 @@ class _Run:
                         loader.load(batch)
                         self._show(loader.counts)
                     loader.drain()
-                except StopError:
-                    # While the connection is still open.
+                except (GoneError, StopError):
+                    # While the connection is still open; it may be the other server that has gone.
                     loader.end()
                     raise
 
@@ -370,10 +369,6 @@ class _Run:
             return "errors", failures_text(counts)
         text = f"the source is at its end, {counts.written} keys were written"
         return "complete", f"{text}; {failures_text(counts)}" if counts.failed else text
-
-    def lost(self) -> None:
-        if self.loader is not None:
-            self.loader.lost()
 
     def result(self, seconds: float) -> dict[str, Any]:
         counts = self.loader.counts if self.loader is not None else Counts()

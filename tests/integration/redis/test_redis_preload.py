@@ -489,3 +489,19 @@ def test_slots_that_move_are_found_again(cluster: list[Any], preload: Any, tmp_p
         assert client.execute_command("CLUSTER", "COUNTKEYSINSLOT", alone) == 1
         client.flushall()
     move(cluster[0], cluster[2])
+
+
+def test_an_old_server_that_goes_half_way(open_redis: Any, server: Any, preload: Any, mixed: Any) -> None:
+    with (
+        open_redis("redis") as old,
+        old.client() as source,
+        server.client() as client,
+    ):
+        mixed(source, 20_000)
+        with when(lambda: client.dbsize() > 100, lambda: os.kill(old.pid, signal.SIGKILL)):
+            result = preload(server, from_url=old.url, rate=2000, policy="best_effort")
+        assert result["stopped"] == "gone"
+        assert f"127.0.0.1:{old.port}" in result["reason"]
+        # The new server is there, and has answered all that it was sent.
+        assert (result["unanswered"], client.dbsize()) == (0, result["written"])
+        assert 100 < result["written"] < 20_000
