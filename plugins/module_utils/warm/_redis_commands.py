@@ -21,7 +21,7 @@ Command = Sequence[bytes]
 MAX_COMMAND = 64 * 2**20
 """Bytes of one command: a longer one is a file that is none of commands."""
 
-RAW_HEADS = {b"*3\r\n$3\r\nSET\r\n": 3, b"*5\r\n$3\r\nSET\r\n": 5}
+HEADS = {b"*3\r\n$3\r\nSET\r\n": 3, b"*5\r\n$3\r\nSET\r\n": 5}
 """How the commands begin of which most files consist, and their words: a SET, and one with a time to live."""
 
 ENDS = {b"EX", b"PX", b"EXAT", b"PXAT"}
@@ -87,6 +87,8 @@ class Checked(NamedTuple):
     bad: int
     named: list[str]
     """The first bad lines, and what is wrong with each."""
+    head: bytes | None = None
+    """How every command begins, when all begin alike with one of HEADS: then they need not be read a second time."""
 
 
 def refusal_of(command: Sequence[Any]) -> str | None:
@@ -161,23 +163,37 @@ def is_protocol(path: str) -> bool:
         return stream.read(1) == b"*"
 
 
-class Read(NamedTuple):
-    """Some commands of a file."""
-
-    commands: list[Command]
-    raw: bytes | None = None
-    """Just these as they stand in the file, when each begins with RAW_HEADS and is written as a client would."""
-
-
-def read_commands(path: str, batch: int) -> Iterator[Read]:
+def read_commands(path: str, batch: int) -> Iterator[list[Command]]:
     """The commands of a checked file, some at a time. BadSourceError when it is not the file that was checked."""
-    read = _protocol if is_protocol(path) else _words
-    for commands, raw in read(path):
-        if len(commands) <= batch:
-            yield Read(commands, raw)
-            continue
+    read = (commands for commands, _head in _protocol(path)) if is_protocol(path) else _words(path)
+    for commands in read:
         for start in range(0, len(commands), batch):
-            yield Read(commands[start : start + batch])
+            yield commands[start : start + batch]
+
+
+def read_bodies(path: str, head: bytes, batch: int) -> Iterator[list[bytes]]:
+    """What stands behind each head of a file that was checked and has no other heads, some at a time."""
+    rest = b""
+    with open(path, "rb", buffering=0) as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            data = rest + block
+            cut = data.rfind(head) if block else len(data)
+            data, rest = data[:cut], data[cut:]
+            bodies = data.split(head)[1:]
+            for start in range(0, len(bodies), batch):
+                yield bodies[start : start + batch]
+            if not block:
+                return
+
+
+def parse_bodies(head: bytes, bodies: Sequence[bytes]) -> list[Command]:
+    """The commands that they are."""
+    import hiredis
+
+    reader = hiredis.Reader(notEnoughData=_NOTHING)
+    reader.feed(head + head.join(bodies))
+    return list(iter(reader.gets, _NOTHING))
 
 
 def check_commands(path: str, go_on: Callable[[], None], named: int) -> Checked:
@@ -193,8 +209,10 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
     count, bad, first = 0, 0, list[str]()
     # Of thousands of commands few differ in name and number of words, and those two are all that most need.
     passed: set[tuple[bytes, int]] = set()
-    for commands, _raw in _protocol(path, raw=False):
+    heads: set[bytes | None] = set()
+    for commands, head in _protocol(path):
         go_on()
+        heads.add(head)
         if not _all_passed(commands, passed):
             for number, command in enumerate(commands, count + 1):
                 why = refusal_of(command)
@@ -205,7 +223,7 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
                 elif command[0] not in _FORBIDDEN or len(command) == 3:
                     passed.add((command[0], len(command)))
         count += len(commands)
-    return Checked(count, bad, first)
+    return Checked(count, bad, first, heads.pop() if len(heads) == 1 and not bad else None)
 
 
 def _all_passed(commands: Sequence[Command], passed: set[tuple[bytes, int]]) -> bool:
@@ -267,24 +285,25 @@ def read_lines(path: str) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _words(path: str) -> Iterator[Read]:
+def _words(path: str) -> Iterator[list[Command]]:
     for lines in read_lines(path):
-        yield Read([words for words in map(split_line, lines) if words])
+        yield [words for words in map(split_line, lines) if words]
 
 
 def _head_of(block: bytes) -> bytes | None:
     """The head of the first command, when it is one of those that are known."""
-    return next((head for head in RAW_HEADS if block.startswith(head)), None)
+    return next((head for head in HEADS if block.startswith(head)), None)
 
 
-def _is_raw(block: bytes, head: bytes, commands: list[Command]) -> bool:
+def _is_alike(block: bytes, head: bytes, commands: list[Command]) -> bool:
     """Whether a block holds just these commands, each behind that head, and none of their words in an odd spelling."""
     return (
         block.count(head) == len(commands)
-        and set(map(len, commands)) == {RAW_HEADS[head]}
+        and set(map(len, commands)) == {HEADS[head]}
+        and (HEADS[head] == 3 or {command[3].upper() for command in commands} <= ENDS)
         and block.startswith(_written(commands[0]))
         and block.endswith(_written(commands[-1]))
-        and block.count(b"\r\n$") >= RAW_HEADS[head] * len(commands)
+        and block.count(b"\r\n$") >= HEADS[head] * len(commands)
     )
 
 
@@ -292,10 +311,10 @@ def _written(command: Command) -> bytes:
     return b"*%d\r\n" % len(command) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in command])
 
 
-def _protocol(path: str, *, raw: bool = True) -> Iterator[Read]:
-    """The commands of a file in the protocol of Redis. BadSourceError where it is none.
+def _protocol(path: str) -> Iterator[tuple[list[Command], bytes | None]]:
+    """The commands of a file in the protocol of Redis, and the head of all of them when they are alike.
 
-    ``raw``: whether they are also wanted as they stand in the file.
+    BadSourceError where it is none.
     """
     import hiredis
 
@@ -307,7 +326,7 @@ def _protocol(path: str, *, raw: bool = True) -> Iterator[Read]:
             if not block and not rest:
                 break
             # What is fed ends where, as far as one can see, a command ends.
-            head = _head_of(rest or block) if raw else None
+            head = _head_of(rest or block)
             cut = block.rfind(head) if head else -1
             rest, block = (block[cut:], rest + block[:cut]) if cut > 0 else (b"", rest + block)
             commands: list[Command] = []
@@ -323,7 +342,7 @@ def _protocol(path: str, *, raw: bool = True) -> Iterator[Read]:
                 raise BadSourceError(f"command {count + 1} is longer than {MAX_COMMAND // 2**20} MiB, or cut")
             count += len(commands)
             if commands:
-                yield Read(commands, block if head and _is_raw(block, head, commands) else None)
+                yield commands, head if head and _is_alike(block, head, commands) else None
     # A command of which some words are missing is not told from none: the next word tells.
     reader.feed(b"+end\r\n")
     if reader.gets() != b"end":

@@ -22,6 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_command
     Checked,
     anew,
     check_commands,
+    read_bodies,
     read_commands,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_entry import (
@@ -43,6 +44,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link im
     open_store,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
+    Alike,
     Batch,
     Counts,
     Loader,
@@ -114,7 +116,7 @@ class Source(Protocol):
     def check(self, go_on: Callable[[], None]) -> int | None:
         """See that it is good before anything is written; how many there are, where that is known."""
 
-    def batches(self, counts: Counts) -> Iterator[Batch]: ...
+    def batches(self, counts: Counts) -> Iterator[Batch | Alike]: ...
 
 
 @dataclass
@@ -125,14 +127,20 @@ class CommandsSource:
     options: PreloadOptions
 
     def check(self, go_on: Callable[[], None]) -> int:
-        return _checked(self.path, "command", self.options, lambda: check_commands(self.path, go_on, _NAMED))
+        found = _checked(self.path, "command", self.options, lambda: check_commands(self.path, go_on, _NAMED))
+        self._head = found.head
+        return found.commands
 
-    def batches(self, counts: Counts) -> Iterator[Batch]:
+    def batches(self, counts: Counts) -> Iterator[Batch | Alike]:
         del counts
-        for commands, raw in read_commands(self.path, self.options.batch_keys):
+        if self._head is not None:
+            for bodies in read_bodies(self.path, self._head, self.options.batch_keys):
+                yield Alike(self._head, bodies)
+            return
+        for commands in read_commands(self.path, self.options.batch_keys):
             if not self.options.keep and commands[0][0] != b"SET":
                 commands = list(map(anew, commands))
-            yield Batch([command[1] for command in commands], commands, raw=raw)
+            yield Batch([command[1] for command in commands], commands)
 
 
 @dataclass
@@ -143,7 +151,7 @@ class KeysSource:
     options: PreloadOptions
 
     def check(self, go_on: Callable[[], None]) -> int:
-        return _checked(self.path, "line", self.options, lambda: check_keys(self.path, go_on, _NAMED))
+        return _checked(self.path, "line", self.options, lambda: check_keys(self.path, go_on, _NAMED)).commands
 
     def batches(self, counts: Counts) -> Iterator[Batch]:
         for groups, ended in read_keys(self.path, self.options.batch_keys, self.options.keep, _now):
@@ -211,8 +219,8 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], Checked]) -> int:
-    """The number of commands of a file in which nothing is bad. SluiceError that names the first bad ones."""
+def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], Checked]) -> Checked:
+    """What a file holds in which nothing is bad. SluiceError that names the first bad ones."""
     try:
         found = check()
     except BadSourceError as error:
@@ -226,7 +234,7 @@ def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], 
             f"{path} is refused, {found.bad} of {found.commands} {what}s are bad: {'; '.join(found.named)}{more}",
             "Correct the file; nothing of it was sent",
         )
-    return found.commands
+    return found
 
 
 def options_of(params: Mapping[str, Any]) -> PreloadOptions:
