@@ -62,8 +62,9 @@ options:
         C(RESTORE), C(EXPIRE), C(PEXPIRE), C(EXPIREAT), C(PEXPIREAT) and C(PERSIST). Any other is refused by its line,
         before anything was sent.
       - With O(existing=keep) the commands of one key should stand near each other. It is remembered for some 16000 keys
-        whether they were there before.
-      - The quickest are C(SET), C(SETEX) and C(PSETEX) alone, in the protocol of Redis.
+        whether they were there before. A key that is set more than once keeps any one of its values.
+      - The quickest is a file of C(SET) with a key and a value alone, or of C(SET) with C(EX) or the like alone, in the
+        protocol of Redis.
     type: path
   keys:
     description:

@@ -21,6 +21,12 @@ Command = Sequence[bytes]
 MAX_COMMAND = 64 * 2**20
 """Bytes of one command: a longer one is a file that is none of commands."""
 
+HEADS = {b"*3\r\n$3\r\nSET\r\n": 3, b"*5\r\n$3\r\nSET\r\n": 5}
+"""How the commands begin of which most files consist, and their words: a SET, and one with a time to live."""
+
+ENDS = {b"EX", b"PX", b"EXAT", b"PXAT"}
+"""Words of a SET behind which the end of its key stands."""
+
 # Bytes that are read at once, and that the reader is fed: it moves what it still has after each command.
 _BLOCK = 1 << 19
 _FEED = 1 << 14
@@ -81,6 +87,8 @@ class Checked(NamedTuple):
     bad: int
     named: list[str]
     """The first bad lines, and what is wrong with each."""
+    head: bytes | None = None
+    """How every command begins, when all begin alike with one of HEADS: then they need not be read a second time."""
 
 
 def refusal_of(command: Sequence[Any]) -> str | None:
@@ -157,10 +165,35 @@ def is_protocol(path: str) -> bool:
 
 def read_commands(path: str, batch: int) -> Iterator[list[Command]]:
     """The commands of a checked file, some at a time. BadSourceError when it is not the file that was checked."""
-    read = _protocol if is_protocol(path) else _words
-    for commands in read(path):
+    read = (commands for commands, _head in _protocol(path)) if is_protocol(path) else _words(path)
+    for commands in read:
         for start in range(0, len(commands), batch):
             yield commands[start : start + batch]
+
+
+def read_bodies(path: str, head: bytes, batch: int) -> Iterator[list[bytes]]:
+    """What stands behind each head of a file that was checked and has no other heads, some at a time."""
+    rest = b""
+    with open(path, "rb", buffering=0) as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            data = rest + block
+            cut = data.rfind(head) if block else len(data)
+            data, rest = data[:cut], data[cut:]
+            bodies = data.split(head)[1:]
+            for start in range(0, len(bodies), batch):
+                yield bodies[start : start + batch]
+            if not block:
+                return
+
+
+def parse_bodies(head: bytes, bodies: Sequence[bytes]) -> list[Command]:
+    """The commands that they are."""
+    import hiredis
+
+    reader = hiredis.Reader(notEnoughData=_NOTHING)
+    reader.feed(head + head.join(bodies))
+    return list(iter(reader.gets, _NOTHING))
 
 
 def check_commands(path: str, go_on: Callable[[], None], named: int) -> Checked:
@@ -176,8 +209,10 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
     count, bad, first = 0, 0, list[str]()
     # Of thousands of commands few differ in name and number of words, and those two are all that most need.
     passed: set[tuple[bytes, int]] = set()
-    for commands in _protocol(path):
+    heads: set[bytes | None] = set()
+    for commands, head in _protocol(path):
         go_on()
+        heads.add(head)
         if not _all_passed(commands, passed):
             for number, command in enumerate(commands, count + 1):
                 why = refusal_of(command)
@@ -188,16 +223,17 @@ def _check_protocol(path: str, go_on: Callable[[], None], named: int) -> Checked
                 elif command[0] not in _FORBIDDEN or len(command) == 3:
                     passed.add((command[0], len(command)))
         count += len(commands)
-    return Checked(count, bad, first)
+    return Checked(count, bad, first, heads.pop() if len(heads) == 1 and not bad else None)
 
 
 def _all_passed(commands: Sequence[Command], passed: set[tuple[bytes, int]]) -> bool:
     try:
         names, lengths = {command[0] for command in commands}, set(map(len, commands))
-        if not all((name, length) in passed for name in names for length in lengths):
+        with_end = names == {b"SET"} and lengths == {5} and {command[3].upper() for command in commands} <= ENDS
+        if not with_end and not all((name, length) in passed for name in names for length in lengths):
             return False
         return set(map(type, chain.from_iterable(commands))) == {bytes}
-    except (TypeError, IndexError):
+    except (AttributeError, IndexError, TypeError):
         return False
 
 
@@ -254,17 +290,45 @@ def _words(path: str) -> Iterator[list[Command]]:
         yield [words for words in map(split_line, lines) if words]
 
 
-def _protocol(path: str) -> Iterator[list[Command]]:
-    """The commands of a file in the protocol of Redis. BadSourceError where it is none."""
+def _head_of(block: bytes) -> bytes | None:
+    """The head of the first command, when it is one of those that are known."""
+    return next((head for head in HEADS if block.startswith(head)), None)
+
+
+def _is_alike(block: bytes, head: bytes, commands: list[Command]) -> bool:
+    """Whether a block holds just these commands, each behind that head, and none of their words in an odd spelling."""
+    return (
+        block.count(head) == len(commands)
+        and set(map(len, commands)) == {HEADS[head]}
+        and (HEADS[head] == 3 or {command[3].upper() for command in commands} <= ENDS)
+        and block.startswith(_written(commands[0]))
+        and block.endswith(_written(commands[-1]))
+        and block.count(b"\r\n$") >= HEADS[head] * len(commands)
+    )
+
+
+def _written(command: Command) -> bytes:
+    return b"*%d\r\n" % len(command) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in command])
+
+
+def _protocol(path: str) -> Iterator[tuple[list[Command], bytes | None]]:
+    """The commands of a file in the protocol of Redis, and the head of all of them when they are alike.
+
+    BadSourceError where it is none.
+    """
     import hiredis
 
     reader = hiredis.Reader(notEnoughData=_NOTHING)
-    count, waiting = 0, 0
+    count, waiting, rest = 0, 0, b""
     with open(path, "rb", buffering=0) as stream:
         while True:
             block = stream.read(_BLOCK)
-            if not block:
+            if not block and not rest:
                 break
+            # What is fed ends where, as far as one can see, a command ends.
+            head = _head_of(rest or block)
+            cut = block.rfind(head) if head else -1
+            rest, block = (block[cut:], rest + block[:cut]) if cut > 0 else (b"", rest + block)
             commands: list[Command] = []
             try:
                 for start in range(0, len(block), _FEED):
@@ -278,7 +342,7 @@ def _protocol(path: str) -> Iterator[list[Command]]:
                 raise BadSourceError(f"command {count + 1} is longer than {MAX_COMMAND // 2**20} MiB, or cut")
             count += len(commands)
             if commands:
-                yield commands
+                yield commands, head if head and _is_alike(block, head, commands) else None
     # A command of which some words are missing is not told from none: the next word tells.
     reader.feed(b"+end\r\n")
     if reader.gets() != b"end":

@@ -33,6 +33,7 @@ _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 
 # Kind (0: the end), length of the key, length of the payload, moment of its end, size in memory.
 _RECORD = struct.Struct("<BIQQQ")
+_HEAD = struct.calcsize("<BIQQQ")
 _DIGEST = 32
 _BLOCK = 1 << 20
 
@@ -137,19 +138,19 @@ def check_snapshot(path: str, doing: str) -> Snapshot:
 
 def _read_end(stream: IO[bytes], begin: int, size: int) -> tuple[str, int]:
     """The checksum and the number of keys; ValueError when they are not those of what stands before."""
-    if size < begin + _RECORD.size + _DIGEST:
+    if size < begin + _HEAD + _DIGEST:
         raise ValueError
     stream.seek(0)
     digest = hashlib.sha256()
     left = size - _DIGEST
     block = b""
     while left:
-        tail, block = block[-_RECORD.size :], stream.read(min(_BLOCK, left))
+        tail, block = block[-_HEAD:], stream.read(min(_BLOCK, left))
         if not block:
             raise ValueError
         digest.update(block)
         left -= len(block)
-    kind, _key, _payload, _expires, count = _RECORD.unpack((tail + block)[-_RECORD.size :])
+    kind, _key, _payload, _expires, count = _RECORD.unpack((tail + block)[-_HEAD:])
     if kind or stream.read(_DIGEST) != digest.digest():
         raise ValueError
     return digest.hexdigest(), int(count)
@@ -160,7 +161,7 @@ def read_entries(snapshot: Snapshot) -> Iterator[Entry]:
     with open(snapshot.path, "rb", buffering=_BLOCK) as stream:
         stream.seek(snapshot.begin)
         while True:
-            kind, key, payload, expires, size = _RECORD.unpack(stream.read(_RECORD.size))
+            kind, key, payload, expires, size = _RECORD.unpack(stream.read(_HEAD))
             if not kind:
                 return
             yield Entry(stream.read(key), _KINDS[kind], expires, size, stream.read(payload))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import Checked, Command, read_lines
@@ -162,4 +162,4 @@ def read_keys(path: str, batch: int, keep: bool, now: Callable[[], int]) -> Iter
             yield groups, ended
 
 
-KeyGroup = tuple[bytes, list[Command]]
+KeyGroup = tuple[bytes, Sequence[Command]]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -76,6 +76,14 @@ class Access:
         return redact(described(error, self.url), self.secrets)
 
 
+def pack_words(commands: Iterable[Sequence[bytes | str | int]]) -> bytes:
+    """Commands as they go over the wire."""
+    from hiredis import pack_command
+
+    # Its stub knows tuples of a single word alone.
+    return b"".join([pack_command(tuple(words)) for words in commands])  # type: ignore[arg-type]
+
+
 class Link:
     """One connection."""
 
@@ -123,9 +131,7 @@ class Link:
 
     def ask_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
         """The answers to several commands, in one round trip."""
-        import hiredis
-
-        self.send(b"".join([hiredis.pack_command(tuple(words)) for words in commands]))
+        self.send(pack_words(commands))
         return self.receive(len(commands))
 
     def is_error(self, answer: Any) -> bool:

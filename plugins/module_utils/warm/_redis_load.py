@@ -17,7 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import Command, once
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import (
+    HEADS,
+    Command,
+    once,
+    parse_bodies,
+)
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info import (
     Cause,
     Guard,
@@ -27,7 +32,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info im
     parse_info,
     read_memory,
 )
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store, pack_words
 
 # Batches on their way: the server has one to work on while another is made.
 _WINDOW = 2
@@ -40,6 +45,8 @@ _WATCHES = 2
 
 # Keys that are written by one MSETNX or MSET: a server takes them nearly twice as quickly as one by one.
 _GROUP = 32
+
+_NX = b"$2\r\nNX\r\n"
 
 _PLAIN, _ONCE, _GROUPS = "plain", "once", "groups"
 
@@ -56,11 +63,15 @@ class Batch(NamedTuple):
     """Commands, each with the key that it is for; those of one key stand together."""
 
     keys: list[bytes]
-    commands: list[Command]
+    commands: Sequence[Command]
     weights: list[int] | None = None
     """Bytes that each takes in memory, where that is known."""
     harmless: bool = False
     """Whether each command by itself leaves a key alone that is to be kept."""
+
+    @property
+    def size(self) -> int:
+        return len(self.keys)
 
     def part(self, start: int, end: int) -> Batch:
         weights = self.weights[start:end] if self.weights is not None else None
@@ -73,6 +84,40 @@ class Batch(NamedTuple):
             if self.keys[split] != self.keys[split - 1]:
                 return [self.part(0, split), self.part(split, len(self.keys))]
         return [self]
+
+
+class Alike:
+    """SETs of a file that all begin alike, as they stand there: what they hold is only read when something is wrong."""
+
+    weights = None
+    harmless = False
+
+    def __init__(self, head: bytes, bodies: list[bytes]) -> None:
+        self.head = head
+        self.bodies = bodies
+
+    @property
+    def size(self) -> int:
+        return len(self.bodies)
+
+    @property
+    def words(self) -> int:
+        return HEADS[self.head]
+
+    def part(self, start: int, end: int) -> Alike:
+        return Alike(self.head, self.bodies[start:end])
+
+    def halves(self) -> list[Alike]:
+        middle = self.size // 2
+        return [self.part(0, middle), self.part(middle, self.size)] if middle else [self]
+
+    def parsed(self) -> Batch:
+        commands = parse_bodies(self.head, self.bodies)
+        return Batch([command[1] for command in commands], commands)
+
+    @property
+    def keys(self) -> list[bytes]:
+        return self.parsed().keys
 
 
 @dataclass
@@ -94,31 +139,36 @@ class Remembered:
 
     def __init__(self, most: int = _REMEMBERED) -> None:
         self._most = most
-        self._new: dict[bytes, bool] = {}
-        self._old: dict[bytes, bool] = {}
+        self._ours: set[bytes] = set()
+        self._theirs: set[bytes] = set()
+        self._old_ours: set[bytes] = set()
+        self._old_theirs: set[bytes] = set()
 
     def unknown(self, keys: Iterable[bytes]) -> set[bytes]:
         found = set(keys)
         # The difference of sets would look through all that is remembered.
-        if self._new.keys().isdisjoint(found) and self._old.keys().isdisjoint(found):
-            return found
-        return {key for key in found if key not in self._new and key not in self._old}
+        known = [one for one in self._all() if not one.isdisjoint(found)]
+        return {key for key in found if not any(key in one for one in known)} if known else found
+
+    def _all(self) -> tuple[set[bytes], ...]:
+        return self._ours, self._theirs, self._old_ours, self._old_theirs
 
     def was_there(self, key: bytes) -> bool:
         """Of a key that is not unknown."""
-        return self._new[key] if key in self._new else self._old[key]
+        return key in self._theirs or key in self._old_theirs
 
     def note(self, keys: Iterable[bytes], there: bool) -> None:
-        if len(self._new) >= self._most:
-            self._old, self._new = self._new, {}
-        self._new.update(dict.fromkeys(keys, there))
+        if len(self._ours) + len(self._theirs) >= self._most:
+            self._old_ours, self._ours = self._ours, set()
+            self._old_theirs, self._theirs = self._theirs, set()
+        (self._theirs if there else self._ours).update(keys)
 
 
 class Part(NamedTuple):
     """What one link is sent of a batch."""
 
     place: int
-    batch: Batch
+    batch: Batch | Alike
     fresh: set[bytes] | None
     """Keys that are counted when they succeed; None: each command is a key of its own."""
     form: str
@@ -138,22 +188,16 @@ def pack(commands: Sequence[Command]) -> bytes:
                 for name, key, value in commands
             ]
         )
-    from hiredis import pack_command
-
-    return b"".join([pack_command(tuple(command)) for command in commands])
+    return pack_words(commands)
 
 
-def pack_once(commands: Sequence[Command]) -> bytes | None:
-    """The same so that each leaves a key alone that is there; None when one of them has no such form."""
-    if set(map(len, commands)) == {3} and {command[0] for command in commands} == {b"SET"}:
-        return b"".join(
-            [
-                b"*4\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$2\r\nNX\r\n" % (len(key), key, len(value), value)
-                for _name, key, value in commands
-            ]
-        )
+def pack_once(batch: Batch | Alike) -> bytes | None:
+    """A batch so that each command leaves a key alone that is there; None when one of them has no such form."""
+    if isinstance(batch, Alike):
+        head = b"*%d\r\n$3\r\nSET\r\n" % (batch.words + 1)
+        return head + (_NX + head).join(batch.bodies) + _NX
     found = []
-    for command in commands:
+    for command in batch.commands:
         form = once(command)
         if form is None:
             return None
@@ -161,16 +205,29 @@ def pack_once(commands: Sequence[Command]) -> bytes | None:
     return pack(found)
 
 
-def pack_groups(commands: Sequence[Command], name: bytes) -> bytes | None:
+def pack_groups(batch: Batch | Alike, name: bytes) -> bytes | None:
     """SETs as MSETNX or MSET, which write several keys; None when there are other commands, or SETs with options."""
-    if set(map(len, commands)) != {3} or {command[0] for command in commands} != {b"SET"}:
-        return None
+    if isinstance(batch, Alike):
+        if batch.words != 3:
+            return None
+        # Key and value stand in the file as they are sent.
+        pairs = batch.bodies
+    else:
+        commands = batch.commands
+        if set(map(len, commands)) != {3} or {command[0] for command in commands} != {b"SET"}:
+            return None
+        pairs = [b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value) for _set, key, value in commands]
     pieces = []
-    for start in range(0, len(commands), _GROUP):
-        group = commands[start : start + _GROUP]
+    for start in range(0, len(pairs), _GROUP):
+        group = pairs[start : start + _GROUP]
         pieces.append(b"*%d\r\n$%d\r\n%b\r\n" % (2 * len(group) + 1, len(name), name))
-        pieces += [b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value) for _set, key, value in group]
+        pieces += group
     return b"".join(pieces)
+
+
+def pack_plain(batch: Batch | Alike) -> bytes:
+    """A batch as it is."""
+    return batch.head + batch.head.join(batch.bodies) if isinstance(batch, Alike) else pack(batch.commands)
 
 
 class Loader:
@@ -198,7 +255,7 @@ class Loader:
         self._remembered = Remembered()
         self._sent: deque[Part] = deque()
         self._again: list[Part] = []
-        self._singles: list[Batch] = []
+        self._singles: list[Batch | Alike] = []
         # The keys of a group lie in several slots.
         self._groups = not store.is_cluster
         self._ending = False
@@ -214,10 +271,10 @@ class Loader:
             if stop:
                 raise StopError(*stop)
 
-    def load(self, batch: Batch) -> None:
+    def load(self, batch: Batch | Alike) -> None:
         """Send a batch, and read the answers to the ones before it."""
-        self._pace(len(batch.keys))
-        waiting = [batch]
+        self._pace(batch.size)
+        waiting: list[Batch | Alike] = [batch]
         while waiting:
             one = waiting.pop()
             parts = self._prepare(one)
@@ -247,20 +304,15 @@ class Loader:
             self._try_again()
 
     def end(self) -> None:
-        """After a stop: see what has become of what was on its way."""
+        """After a stop: see what has become of what was on its way; of some nobody knows when the server has gone."""
         self._ending = True
         try:
             self.drain()
         except GoneError:
-            self.lost()
+            self.counts.unanswered += sum(_number(part) for part in self._sent)
+            self._sent.clear()
         # They were refused, and not sent again.
         self._singles.clear()
-        self._again.clear()
-
-    def lost(self) -> None:
-        """After the server has gone: count what was on its way."""
-        self.counts.unanswered += sum(_number(part) for part in [*self._sent, *self._again])
-        self._sent.clear()
         self._again.clear()
 
     def readings(self) -> tuple[Reading, Reading]:
@@ -291,8 +343,13 @@ class Loader:
         if time.monotonic() >= self.deadline:
             raise StopError("budget", "the time is over")
 
-    def _prepare(self, batch: Batch) -> list[tuple[Part, bytes]]:
+    def _prepare(self, batch: Batch | Alike) -> list[tuple[Part, bytes]]:
         """What is to be sent of a batch to which link; what is there already and is to be kept is not."""
+        if isinstance(batch, Alike):
+            if not self.store.is_cluster:
+                grouped = self._groups and batch.words == 3
+                return self._parts(batch, None, _GROUPS if grouped else _ONCE if self.keep else _PLAIN)
+            batch = batch.parsed()
         if batch.harmless:
             return self._parts(batch, None, _PLAIN)
         unknown = self._remembered.unknown(batch.keys)
@@ -333,29 +390,29 @@ class Loader:
         return there
 
     def _parts(
-        self, batch: Batch, fresh: set[bytes] | None, form: str, *, again: bool = False
+        self, batch: Batch | Alike, fresh: set[bytes] | None, form: str, *, again: bool = False
     ) -> list[tuple[Part, bytes]]:
         """A batch by links, packed; _IMPOSSIBLE when a command cannot be sent in that form."""
         parts = []
         for place, one in self._by_place(batch):
-            replies = len(one.commands)
+            replies = one.size
             data: bytes | None
             if form == _GROUPS:
-                data = pack_groups(one.commands, b"MSETNX" if self.keep else b"MSET")
+                data = pack_groups(one, b"MSETNX" if self.keep else b"MSET")
                 replies = -(-replies // _GROUP)
             else:
-                data = pack_once(one.commands) if form == _ONCE else pack(one.commands)
+                data = pack_once(one) if form == _ONCE else pack_plain(one)
             if data is None:
                 return _IMPOSSIBLE
             weight = sum(one.weights) if one.weights is not None else len(data)
-            own = fresh if fresh is None or len(one.keys) == len(batch.keys) else fresh.intersection(one.keys)
+            own = fresh if fresh is None or one.size == batch.size else fresh.intersection(one.keys)
             parts.append((Part(place, one, own, form, replies, max(weight, len(data)), again), data))
         return parts
 
-    def _by_place(self, batch: Batch) -> list[tuple[int, Batch]]:
-        if not batch.keys:
+    def _by_place(self, batch: Batch | Alike) -> Sequence[tuple[int, Batch | Alike]]:
+        if not batch.size:
             return []
-        if not self.store.is_cluster:
+        if not self.store.is_cluster or isinstance(batch, Alike):
             return [(0, batch)]
         numbers: dict[int, list[int]] = {}
         for number, key in enumerate(batch.keys):
@@ -376,7 +433,7 @@ class Loader:
 
     def _send(self, parts: Sequence[tuple[Part, bytes]]) -> None:
         for part, data in parts:
-            if not part.batch.harmless:
+            if not part.batch.harmless and isinstance(part.batch, Batch):
                 self._remembered.note(part.batch.keys if part.fresh is None else part.fresh, there=False)
             self._sent.append(part)
             self.guards[part.place].sent(part.weight, _number(part))
@@ -414,8 +471,10 @@ class Loader:
             return self._count_groups(part, answers)
         bad: dict[bytes, Cause] = {}
         there: list[bytes] = []
+        missed = 0
         for key, answer in zip(part.batch.keys, answers):
             error = _error_in(answer, link.is_error)
+            missed += error is not None or (answer is None and part.form == _ONCE)
             if error is not None:
                 cause = cause_of(error)
                 if cause.name == "busy":
@@ -429,7 +488,10 @@ class Loader:
         moved = self._moved(part, bad)
         counts.kept += len(there)
         counts.failed += len(bad)
-        counts.written += _number(part, {*bad, *there, *moved})
+        if part.fresh is None:
+            counts.written += part.batch.size - missed
+        else:
+            counts.written += len(part.fresh.difference(bad, there, moved))
         counts.causes.update(bad.values())
         return self._stop_for(bad.values())
 
@@ -439,13 +501,13 @@ class Loader:
         for number, answer in enumerate(answers):
             group = part.batch.part(number * _GROUP, (number + 1) * _GROUP)
             if answer in (1, b"OK"):
-                self.counts.written += len(group.keys)
+                self.counts.written += group.size
                 continue
             refused += 1
             stop = self._stop_for([cause_of(str(answer))]) if is_error(answer) else None
             if stop:
-                self.counts.failed += len(group.keys)
-                self.counts.causes[cause_of(str(answer))] += len(group.keys)
+                self.counts.failed += group.size
+                self.counts.causes[cause_of(str(answer))] += group.size
                 return stop
             self._singles.append(group)
         # Where much is there already, groups are sent in vain.
@@ -454,7 +516,7 @@ class Loader:
 
     def _moved(self, part: Part, bad: dict[bytes, Cause]) -> set[bytes]:
         """Take the keys from what failed that another node has; they get a second chance."""
-        if not self.store.is_cluster or part.again:
+        if not self.store.is_cluster or part.again or isinstance(part.batch, Alike):
             return set()
         moved = {key for key, cause in bad.items() if cause.name == "moved"}
         for key in moved:
@@ -496,11 +558,9 @@ def failures_text(counts: Counts) -> str:
     return f"{counts.failed} {'key' if counts.failed == 1 else 'keys'} could not be written ({reasons})"
 
 
-def _number(part: Part, without: set[bytes] | None = None) -> int:
+def _number(part: Part) -> int:
     """How many keys of a part are counted."""
-    if part.fresh is not None:
-        return len(part.fresh - without if without else part.fresh)
-    return len(part.batch.keys) - len(without or ())
+    return part.batch.size if part.fresh is None else len(part.fresh)
 
 
 def _picked(batch: Batch, numbers: Sequence[int]) -> Batch:

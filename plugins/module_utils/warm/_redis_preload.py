@@ -22,6 +22,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_command
     Checked,
     anew,
     check_commands,
+    read_bodies,
     read_commands,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_entry import (
@@ -43,6 +44,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link im
     open_store,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
+    Alike,
     Batch,
     Counts,
     Loader,
@@ -114,7 +116,7 @@ class Source(Protocol):
     def check(self, go_on: Callable[[], None]) -> int | None:
         """See that it is good before anything is written; how many there are, where that is known."""
 
-    def batches(self, counts: Counts) -> Iterator[Batch]: ...
+    def batches(self, counts: Counts) -> Iterator[Batch | Alike]: ...
 
 
 @dataclass
@@ -125,10 +127,16 @@ class CommandsSource:
     options: PreloadOptions
 
     def check(self, go_on: Callable[[], None]) -> int:
-        return _checked(self.path, "command", self.options, lambda: check_commands(self.path, go_on, _NAMED))
+        found = _checked(self.path, "command", self.options, lambda: check_commands(self.path, go_on, _NAMED))
+        self._head = found.head
+        return found.commands
 
-    def batches(self, counts: Counts) -> Iterator[Batch]:
+    def batches(self, counts: Counts) -> Iterator[Batch | Alike]:
         del counts
+        if self._head is not None:
+            for bodies in read_bodies(self.path, self._head, self.options.batch_keys):
+                yield Alike(self._head, bodies)
+            return
         for commands in read_commands(self.path, self.options.batch_keys):
             if not self.options.keep and commands[0][0] != b"SET":
                 commands = list(map(anew, commands))
@@ -143,7 +151,7 @@ class KeysSource:
     options: PreloadOptions
 
     def check(self, go_on: Callable[[], None]) -> int:
-        return _checked(self.path, "line", self.options, lambda: check_keys(self.path, go_on, _NAMED))
+        return _checked(self.path, "line", self.options, lambda: check_keys(self.path, go_on, _NAMED)).commands
 
     def batches(self, counts: Counts) -> Iterator[Batch]:
         for groups, ended in read_keys(self.path, self.options.batch_keys, self.options.keep, _now):
@@ -211,8 +219,8 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], Checked]) -> int:
-    """The number of commands of a file in which nothing is bad. SluiceError that names the first bad ones."""
+def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], Checked]) -> Checked:
+    """What a file holds in which nothing is bad. SluiceError that names the first bad ones."""
     try:
         found = check()
     except BadSourceError as error:
@@ -226,7 +234,7 @@ def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], 
             f"{path} is refused, {found.bad} of {found.commands} {what}s are bad: {'; '.join(found.named)}{more}",
             "Correct the file; nothing of it was sent",
         )
-    return found.commands
+    return found
 
 
 def options_of(params: Mapping[str, Any]) -> PreloadOptions:
@@ -258,7 +266,6 @@ def preload(options: PreloadOptions, means: Means) -> dict[str, Any]:
         stopped, reason = stop.word, str(stop)
     except GoneError as gone:
         stopped, reason = "gone", str(gone)
-        run.lost()
     except SluiceError as caught:
         # Nothing was written: the server is not there, or the source is of no use.
         stopped, reason, error = ("gone" if run.unreachable else "errors"), str(caught), caught
@@ -338,8 +345,8 @@ class _Run:
                         loader.load(batch)
                         self._show(loader.counts)
                     loader.drain()
-                except StopError:
-                    # While the connection is still open.
+                except (GoneError, StopError):
+                    # While the connection is still open; it may be the other server that has gone.
                     loader.end()
                     raise
 
@@ -370,10 +377,6 @@ class _Run:
             return "errors", failures_text(counts)
         text = f"the source is at its end, {counts.written} keys were written"
         return "complete", f"{text}; {failures_text(counts)}" if counts.failed else text
-
-    def lost(self) -> None:
-        if self.loader is not None:
-            self.loader.lost()
 
     def result(self, seconds: float) -> dict[str, Any]:
         counts = self.loader.counts if self.loader is not None else Counts()

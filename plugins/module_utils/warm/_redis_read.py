@@ -247,7 +247,7 @@ class Reader:
         return SluiceError(
             self.doing,
             f"{command.decode()} is refused, {cause_of(str(answer)).text}",
-            "Allow the user SCAN, TYPE, DUMP, PTTL and PEXPIRETIME on these keys",
+            "Allow the user SCAN, TYPE, DUMP, TIME, PTTL and PEXPIRETIME, on these keys",
         )
 
     def _ask(self, link: Link, names: Sequence[bytes], *command: bytes) -> list[Any]:
@@ -336,6 +336,8 @@ class Reader:
                 raise self._refused((b"TYPE", moment, b"DUMP")[number % 3], answer)
         now = 0
         if not self._absolute:
+            if link.is_error(clock):
+                raise self._refused(b"TIME", clock)
             now = int(clock[0]) * 1000 + int(clock[1]) // 1000
         entries = []
         for number, (name, size) in enumerate(sized):

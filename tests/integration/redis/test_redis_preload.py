@@ -142,14 +142,16 @@ def test_commands_are_sent(pair: Any, preload: Any, tmp_path: Path, form: str, e
         assert (client.ttl("warm") == -1) is keep
 
 
-def test_a_key_that_comes_again_has_its_last_value(server: Any, preload: Any, tmp_path: Path) -> None:
+def test_a_key_that_comes_again_is_written_once(server: Any, preload: Any, tmp_path: Path) -> None:
     path = tmp_path / "commands"
     path.write_bytes(b"".join(protocol("SET", f"key:{number % 40}", str(number)) for number in range(1000)))
     with server.client() as client:
         client.set("key:7", "hot")
         result = preload(server, commands=str(path), batch=100)
-        assert (result["written"], result["kept"]) == (39, 1)
-        assert client.mget("key:7", "key:8", "key:39") == [b"hot", b"968", b"999"]
+        assert (result["written"], result["stopped"], client.dbsize()) == (39, "complete", 40)
+        assert client.get("key:7") == b"hot"
+        preload(server, commands=str(path), batch=100, existing="replace")
+        assert client.mget("key:7", "key:8", "key:39") == [b"967", b"968", b"999"]
 
 
 def test_where_much_is_there_the_rest_is_still_written(server: Any, preload: Any, tmp_path: Path) -> None:
@@ -489,3 +491,19 @@ def test_slots_that_move_are_found_again(cluster: list[Any], preload: Any, tmp_p
         assert client.execute_command("CLUSTER", "COUNTKEYSINSLOT", alone) == 1
         client.flushall()
     move(cluster[0], cluster[2])
+
+
+def test_an_old_server_that_goes_half_way(open_redis: Any, server: Any, preload: Any, mixed: Any) -> None:
+    with (
+        open_redis("redis") as old,
+        old.client() as source,
+        server.client() as client,
+    ):
+        mixed(source, 20_000)
+        with when(lambda: client.dbsize() > 100, lambda: os.kill(old.pid, signal.SIGKILL)):
+            result = preload(server, from_url=old.url, rate=2000, policy="best_effort")
+        assert result["stopped"] == "gone"
+        assert f"127.0.0.1:{old.port}" in result["reason"]
+        # The new server is there, and has answered all that it was sent.
+        assert (result["unanswered"], client.dbsize()) == (0, result["written"])
+        assert 100 < result["written"] < 20_000

@@ -17,16 +17,20 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_command
     anew,
     check_commands,
     once,
+    parse_bodies,
+    read_bodies,
     read_commands,
     refusal_of,
     split_line,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
+    Alike,
     Batch,
     Remembered,
     pack,
     pack_groups,
     pack_once,
+    pack_plain,
 )
 
 
@@ -121,18 +125,67 @@ def wire(*commands: str) -> bytes:
     return pack([words(command) for command in commands])
 
 
-def test_commands_go_over_the_wire() -> None:
-    sets = [words("SET a 1"), words("SET bb 22")]
-    assert pack(sets) == b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$2\r\nbb\r\n$2\r\n22\r\n"
+def batch(*commands: str, raw: bool = False) -> Batch | Alike:
+    split = [words(command) for command in commands]
+    if raw:
+        head = b"*%d\r\n$3\r\nSET\r\n" % len(split[0])
+        return Alike(head, pack(split).split(head)[1:])
+    return Batch([command[1] for command in split], split)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_commands_go_over_the_wire(raw: bool) -> None:
+    sets = batch("SET a 1", "SET bb 22", raw=raw)
+    assert pack_plain(sets) == wire("SET a 1") + b"*3\r\n$3\r\nSET\r\n$2\r\nbb\r\n$2\r\n22\r\n"
     assert pack_once(sets) == wire("SET a 1 NX", "SET bb 22 NX")
-    assert pack_once([words("SETEX a 5 1")]) == wire("SET a 1 EX 5 NX")
-    assert pack_once([words("SET a 1"), words("SADD a 1")]) is None
+    assert pack_once(batch("SET a 1 EX 5", "SET b 1 px 5", raw=raw)) == wire("SET a 1 EX 5 NX", "SET b 1 px 5 NX")
+    assert pack_once(batch("SETEX a 5 1")) == wire("SET a 1 EX 5 NX")
+    assert pack_once(batch("SET a 1 EX 5", "SET a 1 KEEPTTL NX")) is None
+    assert pack_once(batch("SET a 1", "SADD a 1")) is None
     assert pack_groups(sets, b"MSETNX") == wire("MSETNX a 1 bb 22")
-    many = [words(f"SET k{number} v") for number in range(40)]
+    many = batch(*(f"SET k{number} v" for number in range(40)), raw=raw)
     first, rest = (" ".join(f"k{number} v" for number in part) for part in (range(32), range(32, 40)))
     assert pack_groups(many, b"MSET") == wire(f"MSET {first}", f"MSET {rest}")
-    assert pack_groups([words("SET a 1 NX")], b"MSET") is None
-    assert pack_groups([words("SADD a 1")], b"MSET") is None
+    assert pack_groups(batch("SET a 1 NX"), b"MSET") is None
+    assert pack_groups(batch("SADD a 1"), b"MSET") is None
+
+
+HEAD = "*3\r\n$3\r\nSET\r\n"
+
+
+@pytest.mark.parametrize(
+    ("commands", "alike"),
+    [
+        ([["SET", "a", "1"]] * 40, True),
+        ([["SET", "a", "1", "EX", "5"]] * 40, True),
+        ([["SET", "a", "1"]] * 40 + [["SET", "a", "1", "EX", "5"]], False),
+        ([["SET", "a", "1", "GT", "5"]] * 40, False),
+        ([["set", "a", "1"]] * 40, False),
+        # Values that look like the beginning of a command.
+        ([["SET", "a", f"x{HEAD}"]] * 40, False),
+        ([["SET", "a", f"{HEAD}$1\r\nb\r\n$1\r\n1\r\n"]] * 40, False),
+        ([["SET", "a", "1\n+"]] * 40, True),
+        ([["SADD", "a", HEAD]] * 40, False),
+    ],
+)
+@pytest.mark.parametrize("block", [60, 333, 2**20])
+def test_what_stands_in_a_file_is_sent_as_it_is(
+    tmp_path: Path, commands: list[list[str]], alike: bool, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_redis_commands, "_BLOCK", block)
+    path = tmp_path / "commands"
+    split = [[word.encode() for word in command] for command in commands]
+    path.write_bytes(pack(split))
+    found = check_commands(str(path), lambda: None, 5)
+    assert (found.commands, found.bad) == (len(split), 0)
+    assert [command for part in read_commands(str(path), 7) for command in part] == split
+    if block == 2**20 or not alike:
+        assert (found.head is not None) is alike
+    if found.head is not None:
+        bodies = list(read_bodies(str(path), found.head, 7))
+        assert max(map(len, bodies)) <= 7
+        assert [command for part in bodies for command in parse_bodies(found.head, part)] == split
+        assert found.head.join([b"", *(body for part in bodies for body in part)]) == path.read_bytes()
 
 
 @pytest.mark.parametrize("form", ["protocol", "lines"])
@@ -144,11 +197,11 @@ def test_a_file_is_checked_and_read_in_batches(tmp_path: Path, form: str, monkey
     path = tmp_path / "commands"
     path.write_bytes(wire(*commands) if form == "protocol" else "\n\n".join(commands).encode())
     asked: list[int] = []
-    assert check_commands(str(path), lambda: asked.append(1), 5) == Checked(50, 0, [])
+    assert check_commands(str(path), lambda: asked.append(1), 5)[:3] == (50, 0, [])
     assert asked
     batches = list(read_commands(str(path), 3))
     assert max(map(len, batches)) <= 3
-    assert [b" ".join(command).decode() for batch in batches for command in batch] == commands
+    assert [b" ".join(command).decode() for part in batches for command in part] == commands
 
 
 def test_bad_commands_are_counted_and_the_first_ones_named(tmp_path: Path) -> None:
