@@ -26,6 +26,8 @@ first_requests
           how long the first visitors of a release wait, with its caches warmed before they come and without. Needs
           HAProxy.
 warm      requests a second of cache_warm against wrk, and its memory. Needs nginx and wrk of the distribution.
+preload   keys that redis_preload loads in a second, against redis-cli --pipe, and how exactly a snapshot comes back. Starts
+          servers of its own.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """
@@ -55,6 +57,7 @@ from benchmarks import (
     frontend,
     gate,
     lost_requests,
+    redis_warm,
     rollback,
     switching,
     warm,
@@ -75,6 +78,7 @@ MODULES: Mapping[str, Any] = {
     "fleet": fleet,
     "first_requests": first_requests,
     "warm": warm,
+    "preload": redis_warm,
 }
 PARTS = ("corruption", "cost", *MODULES)
 # How often each is measured, where that is not five times.
