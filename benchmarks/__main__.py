@@ -26,8 +26,8 @@ first_requests
           how long the first visitors of a release wait, with its caches warmed before they come and without. Needs
           HAProxy.
 warm      requests a second of cache_warm against wrk, and its memory. Needs nginx and wrk of the distribution.
-preload   keys that redis_preload loads in a second, against redis-cli --pipe, and how exactly a snapshot comes back. Starts
-          servers of its own.
+preload   keys that redis_preload loads in a second, against redis-cli --pipe, and how exactly a snapshot comes back.
+          Starts servers of its own.
 detection from the first bad answer of a bad release under load to red, and false alarms on a good one. Starts a lab of
           its own.
 """

@@ -58,5 +58,5 @@ class LookupModule(LookupBase):
 def batches(facts: Iterable[Mapping[str, Any]]) -> list[Any]:
     """Return the batches of the newest plan among the facts of all hosts: a cache of facts may keep older ones."""
     plans = [found["sluice_plan"] for found in facts if found.get("sluice_plan")]
-    newest = max(plans, key=lambda plan: str(plan["release_id"]), default={})
+    newest: Mapping[str, Any] = max(plans, key=lambda plan: str(plan["release_id"]), default={})
     return list(newest.get("batches") or [ALL])
