@@ -87,6 +87,7 @@ def options(**service: Any) -> dict[str, Any]:
     ready = {"url": "http://127.0.0.1:{port}/ready", "version": "1", "status": [200]}
     one = {"name": "api", "port": 1, "ports": [3001, 3002], "instances": 1, "address": "", "ready": None, "proxy": None}
     values = {"name": "shop", "release": "1", "path": "/srv", "ready": ready, "state_dir": "/var", "hold": 1.0}
+    values["staged"] = False
     return {**values, "link": None, "progress": None, "services": [{**one, **service}]}
 
 
