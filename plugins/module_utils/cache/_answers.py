@@ -109,7 +109,7 @@ def speedup(check: Raw, base_url: str, headers: Mapping[str, str], fetch: Fetch)
         cold, warm = [], []
         # Fills the cache; what is slow only once, such as a connection to the database, is not counted either.
         answers = [fetch(base_url + path, headers=headers)]
-        for _ in range(check["rounds"] or ROUNDS):
+        for _round in range(check["rounds"] or ROUNDS):
             answers += [_fresh(check, base_url, path, headers, fetch), fetch(base_url + path, headers=headers)]
             cold.append(answers[-2].seconds)
             warm.append(answers[-1].seconds)

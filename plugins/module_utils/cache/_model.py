@@ -23,7 +23,7 @@ CHECK_SPEC: dict[str, Any] = {
     "type": {"type": "str", "required": True, "choices": [*HTTP, *REDIS]},
     "paths": {"type": "list", "elements": "str"},
     "bypass_headers": {"type": "dict", "no_log": False},
-    "bypass_query": {"type": "dict"},
+    "bypass_query": {"type": "dict", "no_log": False},
     "ignore": {"type": "list", "elements": "str"},
     "rounds": {"type": "int"},
     "full_gain_pct": {"type": "float"},
