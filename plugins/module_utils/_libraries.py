@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from ansible.module_utils.compat.version import LooseVersion
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 
@@ -15,8 +18,8 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 _PACKAGES = {"prometheus_client": "prometheus-client", "psycopg2": "psycopg2-binary"}
 
 
-def require(verb_and_thing: str, libraries: Iterable[str]) -> None:
-    """Raise SluiceError when one of the Python libraries is not there; nothing is imported."""
+def require(verb_and_thing: str, libraries: Iterable[str], at_least: Mapping[str, str] | None = None) -> None:
+    """Raise SluiceError when a Python library is not there, or older than ``at_least`` says; nothing is imported."""
     missing = [name for name in sorted(libraries) if importlib.util.find_spec(name) is None]
     if missing:
         packages = " ".join(_PACKAGES.get(name, name) for name in missing)
@@ -25,3 +28,12 @@ def require(verb_and_thing: str, libraries: Iterable[str]) -> None:
             f"{sys.executable} of this host has no {' and no '.join(missing)}",
             f"Let role sluice.release.toolbelt lay them, or install {packages} for that Python",
         )
+    for name, least in sorted((at_least or {}).items()):
+        package = _PACKAGES.get(name, name)
+        found = importlib.metadata.version(package)
+        if LooseVersion(found) < LooseVersion(least):
+            raise SluiceError(
+                verb_and_thing,
+                f"{sys.executable} of this host has {package} {found}, and {least} is needed",
+                f"Let role sluice.release.toolbelt lay it, or install '{package}>={least}' for that Python",
+            )

@@ -169,7 +169,7 @@ def main() -> None:
 
 def _options(params: dict[str, Any]) -> SnapshotOptions:
     doing = "take a snapshot"
-    require(doing, LIBRARIES)
+    require(doing, LIBRARIES, LIBRARIES)
     see_that_positive(doing, params, ("budget", "timeout", "max_keys", "max_bytes", "max_value_bytes"))
     selection = selection_of(params, params["keys"])
     return SnapshotOptions(access_of(params), params["path"], selection, params["budget"], params["max_age"])

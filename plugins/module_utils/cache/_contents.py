@@ -14,14 +14,12 @@ from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._redis import ask_all, client_of, names_of, refusal
 from ansible_collections.sluice.release.plugins.module_utils.cache._verdict import Verdict
+from ansible_collections.sluice.release.plugins.module_utils.flow._common import few
 
 Raw = Mapping[str, Any]
 
 MIN_LOOKUPS = 50
 """Lookups below which a ratio says nothing; see the default of min_samples of health_gate."""
-
-_NAMED = 5
-"""Keys that a message names at most."""
 
 _MB = 1024 * 1024
 
@@ -99,15 +97,15 @@ def _judge_keys(check: Raw, looks: Sequence[Look]) -> Verdict:
     wrong = []
     if kind:
         others = [key.name for key in keys if key.kind.lower() != kind.lower()]
-        wrong += [f"{_names(others)} is no {kind}"] if others else []
+        wrong += [f"{few(others)} is no {kind}"] if others else []
     if allowed is not None and len(for_ever) > allowed:
-        wrong.append(f"{_names(for_ever)} will never end, {len(for_ever)} in all, at most {allowed} may")
+        wrong.append(f"{few(for_ever)} will never end, {len(for_ever)} in all, at most {allowed} may")
     if least is not None:
         short = [key.name for key in keys if key.ttl is not None and key.ttl < least]
-        wrong += [f"{_names(short)} ends within {least:g} s"] if short else []
+        wrong += [f"{few(short)} ends within {least:g} s"] if short else []
     if most is not None:
         long = [key.name for key in keys if key.ttl is not None and key.ttl > most]
-        wrong += [f"{_names(long)} does not end within {most:g} s"] if long else []
+        wrong += [f"{few(long)} does not end within {most:g} s"] if long else []
     if check["min_count"] is not None and len(keys) < check["min_count"]:
         wrong.append(f"{_count(len(keys))} under {check['pattern']}, at least {check['min_count']} must be there")
     if check["max_count"] is not None and len(keys) > check["max_count"]:
@@ -164,8 +162,3 @@ def counters(info: Mapping[str, Any]) -> dict[str, int]:
 
 def _count(number: int) -> str:
     return f"{number} key{'s' * (number != 1)}"
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

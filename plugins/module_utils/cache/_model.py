@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.flow._common import call_problems
 
 Raw = Mapping[str, Any]
 
@@ -84,17 +85,7 @@ def validate(params: Raw) -> None:
 
 
 def _problems(params: Raw) -> Iterator[str]:
-    names = [check["name"] for check in params["checks"]]
-    if not names:
-        yield "there is none, so nothing would be proven"
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"the name {name} is used more than once"
-    if not (math.isfinite(params["observe"]) and params["observe"] >= 0):
-        yield f"observe is {params['observe']:g}, it must be 0 or more"
-    if not (math.isfinite(params["timeout"]) and params["timeout"] > 0):
-        yield f"timeout is {params['timeout']:g}, it must be above 0"
-    if not 0 <= params["min_score"] <= 100:
-        yield f"min_score is {params['min_score']:g}, it must be from 0 to 100"
+    yield from call_problems(params)
     kinds = {check["type"] for check in params["checks"]}
     if kinds.intersection(HTTP) and not params["base_url"]:
         yield f"base_url is needed for type {', '.join(sorted(kinds.intersection(HTTP)))}"

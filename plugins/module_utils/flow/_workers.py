@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.flow._common import call_problems, few
 
 Raw = Mapping[str, Any]
-
-_NAMED = 5
-"""Keys that a message names at most."""
 
 _TOLERANCE = 0.25
 """Seconds by which two readings of one clock may differ: a look takes its time."""
@@ -62,15 +60,15 @@ def _locks(check: Raw, looks: Sequence[Sequence[Key]], elapsed: float) -> Verdic
     for_ever = [key.name for key in keys if key.ttl is None]
     longest = check["max_ttl"]
     too_long = [key.name for key in keys if longest is not None and key.ttl is not None and key.ttl > longest]
-    wrong = [f"{_names(for_ever)} will never expire"] if for_ever else []
+    wrong = [f"{few(for_ever)} will never expire"] if for_ever else []
     if too_long:
-        wrong.append(f"{_names(too_long)} will not expire within {longest:g} s")
+        wrong.append(f"{few(too_long)} will not expire within {longest:g} s")
     found: dict[str, Any] = {"keys": len(keys), "without_ttl": len(for_ever), "past_max_ttl": len(too_long)}
     if check["renewed"]:
         held, stuck = _held(looks[0], keys, elapsed)
         found |= {"held": held, "not_renewed": len(stuck)}
         if stuck:
-            wrong.append(f"{_names(stuck)} was not renewed in {elapsed:.1f} s")
+            wrong.append(f"{few(stuck)} was not renewed in {elapsed:.1f} s")
     wrong += _count_words(check, len(keys), "lock")
     count = f"{len(keys)} lock{'s' * (len(keys) != 1)} under {check['pattern']}"
     return Verdict(not wrong, "; ".join(wrong) or f"{count}, each with an end", found)
@@ -94,9 +92,9 @@ def _heartbeats(check: Raw, looks: Sequence[Sequence[Key]], _elapsed: float) -> 
     mute = [key.name for key in keys if key.age is None]
     stale = [name for name, age in ages.items() if age > check["max_age"]]
     oldest = max(ages.values(), default=None)
-    wrong = [f"{_names(mute)} does not tell when it was written"] if mute else []
+    wrong = [f"{few(mute)} does not tell when it was written"] if mute else []
     if stale:
-        wrong.append(f"{_names(stale)} is older than {check['max_age']:g} s, the oldest {oldest:.1f} s")
+        wrong.append(f"{few(stale)} is older than {check['max_age']:g} s, the oldest {oldest:.1f} s")
     wrong += _count_words(check, len(keys), "heartbeat")
     found = {"keys": len(keys), "stale": len(stale), "oldest_seconds": None if oldest is None else round(oldest, 3)}
     words = f"{len(keys)} heartbeat{'s' * (len(keys) != 1)} under {check['pattern']}"
@@ -111,11 +109,11 @@ def _singletons(check: Raw, looks: Sequence[Sequence[Key]], _elapsed: float) -> 
         counts[job] = [sum(key.holders for key in keys if matches(key.name, pattern)) for keys in looks]
     none = [job for job, seen in counts.items() if min(seen) == 0]
     several = [f"{job} ({max(seen)})" for job, seen in counts.items() if max(seen) > 1]
-    wrong = [f"nobody holds {_names(none)}"] if none else []
+    wrong = [f"nobody holds {few(none)}"] if none else []
     if several:
-        wrong.append(f"more than one holds {_names(several)}")
+        wrong.append(f"more than one holds {few(several)}")
     found = {"holders": {job: max(seen) if max(seen) > 1 else min(seen) for job, seen in counts.items()}}
-    return Verdict(not wrong, "; ".join(wrong) or f"exactly one holds each of {_names(list(counts))}", found)
+    return Verdict(not wrong, "; ".join(wrong) or f"exactly one holds each of {few(list(counts))}", found)
 
 
 def _count_words(check: Raw, count: int, what: str) -> list[str]:
@@ -128,11 +126,6 @@ def _count_words(check: Raw, count: int, what: str) -> list[str]:
     if most is not None and count > most:
         return [f"{count} {what}{'s' * (count != 1)} under {check['pattern']}, at most {most} may be there"]
     return []
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -196,17 +189,7 @@ def validate(params: Raw) -> None:
 
 
 def _problems(params: Raw) -> Iterator[str]:
-    names = [check["name"] for check in params["checks"]]
-    if not names:
-        yield "there is none, so nothing would be proven"
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"the name {name} is used more than once"
-    if not (math.isfinite(params["observe"]) and params["observe"] >= 0):
-        yield f"observe is {params['observe']:g}, it must be 0 or more"
-    if not (math.isfinite(params["timeout"]) and params["timeout"] > 0):
-        yield f"timeout is {params['timeout']:g}, it must be above 0"
-    if not 0 <= params["min_score"] <= 100:
-        yield f"min_score is {params['min_score']:g}, it must be from 0 to 100"
+    yield from call_problems(params)
     for check in params["checks"]:
         for problem in _check_problems(check, params["observe"]):
             yield f"{check['name']}: {problem}"

@@ -14,7 +14,8 @@ from ansible_collections.sluice.release.plugins.module_utils._errors import Slui
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import Access
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_read import Selection
 
-LIBRARIES = ("hiredis", "redis")
+# hiredis packs commands since then, and redis-py hands out a connection without being told what for.
+LIBRARIES = {"hiredis": "3.2", "redis": "5.3"}
 
 ACCESS: dict[str, Any] = {
     "url": {"type": "str", "required": True, "no_log": True},

@@ -240,7 +240,7 @@ def _checked(path: str, what: str, options: PreloadOptions, check: Callable[[], 
 def options_of(params: Mapping[str, Any]) -> PreloadOptions:
     """The options of the module. SluiceError when they make no sense."""
     doing = "preload"
-    require(doing, LIBRARIES)
+    require(doing, LIBRARIES, LIBRARIES)
     positive = ("budget", "timeout", "max_keys", "max_bytes", "max_value_bytes", "batch", "rate", "errors_max")
     see_that_positive(doing, params, (*positive, "max_memory_pct"))
     if params["max_memory_pct"] > 100:
