@@ -113,3 +113,10 @@ def test_a_server_that_began_to_count_anew_is_not_judged() -> None:
 def test_no_lookup_at_all_is_no_ratio() -> None:
     assert ratio((5, 5), (5, 5), min_lookups=0).passed is None
     assert counters({}) == {"hits": 0, "misses": 0}
+
+
+def test_what_the_checks_themselves_look_up_does_not_count() -> None:
+    first = Look({"keyspace_hits": 0, "keyspace_misses": 0}, {"keyspace_hits": 500, "keyspace_misses": 0}, (), {})
+    last = Look({"keyspace_hits": 540, "keyspace_misses": 60}, {"keyspace_hits": 9999, "keyspace_misses": 60}, (), {})
+    verdict = judge(check("hit_ratio", crit_pct=60.0), [first, last])
+    assert verdict.found == {"hits": 40, "misses": 60, "hit_pct": 40.0}
