@@ -156,6 +156,9 @@ class ActionModule(ActionBase):
         finally:
             self._tell(task_vars, [])
         outcome: dict[str, Any] = self._parse_returned_data({"stdout": text, "stderr": "", "rc": 0}, "legacy")
+        if _waiting.gave_no_result(outcome):
+            # Only this of it: a command line and output that nobody has cleaned of secrets help nobody.
+            outcome = {"failed": True, "changed": False, "msg": str(self._gone())}
         remove_internal_keys(outcome)
         if "ansible_facts" in job:  # the interpreter that was found
             outcome["ansible_facts"] = {**job["ansible_facts"], **(outcome.get("ansible_facts") or {})}
@@ -179,12 +182,19 @@ class ActionModule(ActionBase):
                 missed = 0 if self._ask(_waiting.alive_command(job_id)).strip() else missed + 1
                 # Twice: between the two looks the module may just have ended.
                 if missed > 1:
-                    raise AnsibleError(f"Cannot finish {self._task.action}: its process on the host is gone.")
+                    raise AnsibleError(str(self._gone()))
             shown = self._show(glance, now - started, shown, now, task_vars)
             if os.getppid() != parent:
                 raise AnsibleError(f"Cannot wait for {self._task.action}: this run of ansible-playbook has ended.")
             time.sleep(pause)
         raise AssertionError  # the pauses do not end
+
+    def _gone(self) -> SluiceError:
+        return SluiceError(
+            f"finish {self._task.action}",
+            "its process on the host is gone",
+            "See what ended it (journalctl -k names what ran out of memory), then run again",
+        )
 
     def _ask(self, command: str) -> str:
         """Run a cheap command on the host; a connection that comes back within the grace time goes unnoticed."""

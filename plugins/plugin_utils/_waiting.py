@@ -39,6 +39,12 @@ def read_glance(output: str) -> Glance:
     return Glance(_object(before), None if _is_running(job) else job)
 
 
+def gave_no_result(outcome: Mapping[str, Any]) -> bool:
+    """Return whether async_wrapper wrote this in the place of a module that ended without a word, as one killed does."""
+    # Its own words for that are a traceback of its own beside the command line; no module has this pair of keys.
+    return outcome.get("failed") is True and {"cmd", "data", "ansible_job_id"} <= outcome.keys()
+
+
 def alive_command(job_id: str) -> str:
     """Return the shell command that prints something as long as any process of the job lives, or nobody can tell."""
     # The brackets keep the pattern from finding itself; the part after the point is a pid that has ended long ago.

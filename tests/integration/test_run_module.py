@@ -68,8 +68,10 @@ def main():
     until, how, progress = (module.params[key] for key in ("until", "how", "progress"))
     if how == "fail":
         module.fail_json(msg="Cannot wait: no.", seen=[1])
-    if how == "die":
-        os.killpg(0, 9)
+    if how == "vanish":
+        os.kill(os.getppid(), 9)  # what would write the result for it
+    if how in ("die", "vanish"):
+        os.kill(os.getpid(), 9)
     deadline = time.monotonic() + 30
     while until and not os.path.exists(until) and time.monotonic() < deadline:
         Progress(progress).update("step one", 1, 4)
@@ -235,7 +237,11 @@ def test_more_than_one_host_is_told_apart(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("fail", "Cannot wait: no."), ("die", "Cannot finish slow: its process on the host is gone.")],
+    [
+        ("fail", "Cannot wait: no."),
+        ("die", "Cannot finish slow: its process on the host is gone."),
+        ("vanish", "Cannot finish slow: its process on the host is gone."),
+    ],
 )
 def test_a_module_that_fails_or_dies_fails_the_task(project: Project, how: str, message: str) -> None:
     code, output = project.run(
@@ -247,7 +253,8 @@ def test_a_module_that_fails_or_dies_fails_the_task(project: Project, how: str, 
     assert code == 0, output
     failure = project.kept("ansible_failed_result")
     assert message in failure["msg"]
-    assert how == "die" or failure["seen"] == [1]
+    assert how != "fail" or failure["seen"] == [1]
+    assert "cmd" not in failure
 
 
 @pytest.mark.parametrize(

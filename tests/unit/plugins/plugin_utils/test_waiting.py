@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.sluice.release.plugins.plugin_utils._waiting import (
     Glance,
     alive_command,
+    gave_no_result,
     glance_command,
     read_glance,
     show,
@@ -73,3 +74,17 @@ def test_a_job_is_alive_as_long_as_one_of_its_processes() -> None:
 )
 def test_what_is_shown(progress: dict[str, Any] | None, host: str | None, width: int, expected: str) -> None:
     assert show(progress, 65.4, fallback="Gate", host=host, width=width) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ({"failed": True, "cmd": "x", "data": "", "msg": "Traceback ...", "ansible_job_id": "j1.2"}, True),
+        ({"failed": True, "cmd": ["pg_dump"], "msg": "Cannot dump.", "ansible_job_id": "j1.2"}, False),
+        ({"changed": False, "cmd": "x", "data": "", "ansible_job_id": "j1.2"}, False),
+        ({"failed": True, "msg": "Cannot wait: no."}, False),
+    ],
+    ids=["the wrapper's words", "a module's failure", "a result", "no job"],
+)
+def test_a_module_that_gave_no_result(outcome: dict[str, Any], expected: bool) -> None:
+    assert gave_no_result(outcome) is expected
