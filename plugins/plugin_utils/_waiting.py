@@ -40,7 +40,7 @@ def read_glance(output: str) -> Glance:
 
 
 def gave_no_result(outcome: Mapping[str, Any]) -> bool:
-    """Return whether async_wrapper wrote this in the place of a module that ended without a word, as one killed does."""
+    """Return whether async_wrapper wrote this in the place of a module that was killed and left no result."""
     # Its own words for that are a traceback of its own beside the command line; no module has this pair of keys.
     return outcome.get("failed") is True and {"cmd", "data", "ansible_job_id"} <= outcome.keys()
 
