@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,9 @@ def identities(project: Path) -> Iterator[Identity]:
         yield Identity((*command, *capability), nobody.pw_uid, nobody.pw_gid)
     if unshare:
         yield Identity((unshare, "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}"), 0, 0)
+
+
+_WHY = re.compile(r"(FATAL|PANIC|DETAIL|HINT):")
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,10 @@ class Postgres:
                 check=False,
             )
         if done.returncode != 0:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-3:]
-            cause = f"{command[0]} failed: {' / '.join(last)}"
+            lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()][-20:]
+            # pg_ctl says no more than that it failed; the server above it has said why.
+            why = [line for line in lines if _WHY.search(line)]
+            cause = f"{command[0]} failed: {' / '.join((why or lines)[-3:])}"
             raise LabError(f"start PostgreSQL on {self.address}", cause, f"See {self.log}")
 
     def _create_database(self) -> None:

@@ -62,6 +62,8 @@ class PowerCut(Fault):
                     os.kill(pid, number)
         process.wait()
         assert wait_for(lambda: not everything(self.world)), "everything is dead"
+        # A machine that boots has no process of before it; here each stays, dead, until the first process has seen it.
+        assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims), 60), "the dead are gone"
 
     def mend(self) -> None:
         """Boot: the servers start, and PM2 starts what it was told to remember, as its unit does."""
