@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,65 @@ def test_bad_commands_are_counted_and_the_first_ones_named(tmp_path: Path) -> No
     assert check_commands(str(path), lambda: None, 2) == Checked(
         6, 4, [f"command 2: INCR {incr}", f"command 3: SET with GET or IFEQ {get}"]
     )
+
+
+SET = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\nvv\r\n"
+SET_WITH_END = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\nvv\r\n$2\r\nEX\r\n$2\r\n60\r\n"
+DELETE = b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"
+# A value that holds what looks like a hundred commands.
+DECEIVER = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%b\r\n" % (100 * len(SET), 100 * SET)
+
+
+@pytest.mark.parametrize(
+    ("content", "in_parts"),
+    [
+        pytest.param(100 * SET, True, id="alike"),
+        pytest.param(100 * SET_WITH_END, True, id="alike with an end"),
+        pytest.param(60 * SET_WITH_END + 60 * SET, True, id="two forms"),
+        pytest.param(DELETE + 100 * SET, False, id="bad at the beginning"),
+        pytest.param(100 * SET + DELETE, True, id="bad at the end"),
+        pytest.param(30 * SET + DELETE + 70 * SET, True, id="bad in the first part"),
+        pytest.param(100 * SET + b"*3\r\n", True, id="cut"),
+        pytest.param(100 * SET + b"+OK\r\n", True, id="no command"),
+        pytest.param(100 * SET + b"!?\r\n", True, id="no protocol"),
+        pytest.param(SET + DECEIVER + SET, True, id="a border within a value"),
+        pytest.param(100 * DELETE, False, id="none of the heads"),
+    ],
+)
+def test_two_processes_find_what_one_finds(
+    tmp_path: Path, content: bytes, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "commands"
+    path.write_bytes(content)
+
+    def found() -> Checked | str:
+        try:
+            return check_commands(str(path), lambda: None, 5)
+        except BadSourceError as error:
+            return str(error)
+
+    expected = found()
+    monkeypatch.setattr(_redis_commands, "_LARGE", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    asked = []
+    whole = _redis_commands._check_part
+    monkeypatch.setattr(_redis_commands, "_check_part", lambda *args: asked.append(args[3:]) or whole(*args))
+    assert found() == expected
+    assert (asked[0] != (0, None)) == in_parts
+
+
+def test_the_end_of_the_time_ends_both_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "commands"
+    path.write_bytes(100 * SET)
+    monkeypatch.setattr(_redis_commands, "_LARGE", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+
+    def too_late() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        check_commands(str(path), too_late, 5)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
