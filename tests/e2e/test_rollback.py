@@ -140,6 +140,33 @@ def test_a_second_one_does_not_go_back_to_what_was_left(upgraded: World) -> None
     assert (upgraded.serving(), upgraded.lock()) == ("1.0.0", None)
 
 
+def test_what_was_hot_before_the_release_is_hot_again_after_it(upgraded: World) -> None:
+    upgraded.ensure("1.0.0")
+    with upgraded.redis() as cache:
+        cache.set("hot:answer", "42", ex=3600)
+        run = upgraded.deploy("1.1.0", warm_snapshot={"patterns": ["hot:*"]})
+        assert run.status == 0, run.output
+        ends = cache.expiretime("hot:answer")
+        # As a release does that spoils the cache.
+        cache.delete("hot:answer")
+        warmed = {
+            "warm_rollback": True,
+            "warm_rollback_keys": {"snapshot": str(upgraded.state_dir / "warm" / "keys.snapshot")},
+            # A page that is not there makes no warm cache, and that is no reason to stop here.
+            "warm_sources": [{"urls": ["/api/deals", "/nowhere"]}],
+            "warm_max_failed_pct": 10,
+            "warm_policy": "required",
+        }
+        run = upgraded.play("rollback", variables={"rollback_level": 2, **warmed})
+        assert run.status == 0, run.output
+        assert (cache.get("hot:answer"), cache.expiretime("hot:answer")) == (b"42", ends), run.output
+        cache.delete("hot:answer")
+    upgraded.assert_serves("1.0.0")
+    report = upgraded.report()
+    assert [stage["name"] for stage in report["stages"]] == ["rollback", "switch", "warm", "verify", "finish"]
+    assert [(found["kind"], found["warm"]) for found in report["warming"]] == [("keys", True), ("http", False)]
+
+
 def test_a_level_3_that_fails_after_the_swap_leaves_what_served(upgraded: World) -> None:
     run = upgraded.deploy("1.1.0")
     assert run.status == 0, run.output

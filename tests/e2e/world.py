@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import needs
 import psycopg2
+import redis
 import yaml
 from sluice_lab import services
 from sluice_lab.lab import Facts, Lab
@@ -249,6 +250,10 @@ class World:
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
+
+    def redis(self) -> redis.Redis:
+        """The cache, as the application sees it."""
+        return redis.Redis(port=self.facts.valkey_port, password=self.facts.redis_password, socket_timeout=10)
 
     def databases(self) -> set[str]:
         return {name for (name,) in self.sql("SELECT datname FROM pg_database", database="postgres")}

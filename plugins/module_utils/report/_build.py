@@ -123,7 +123,7 @@ class _Host:
         target = found.get("target")
         if not isinstance(target, Mapping):
             return None
-        way = [stage for stage in self.stages if stage["name"] in ("rollback", "switch", "verify")]
+        way = [stage for stage in self.stages if stage["name"] in ("rollback", "switch", "warm", "verify")]
         return {
             "level": found.get("level"),
             "to": target.get("version"),
