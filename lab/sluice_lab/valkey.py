@@ -14,8 +14,8 @@ from .errors import LabError
 from .lab import Facts, Lab, clean_environment
 from .processes import pid_from, stop, wait_until
 
-# The password stands in a file of mode 0600, not on the command line. Sessions outlive a restart, which writes them. There
-# is no append-only file: one that met a full file system was not read any more after the next loss of power.
+# The password stands in a file of mode 0600, not on the command line. Sessions outlive a restart, which writes them.
+# There is no append-only file: one that met a full file system was not read any more after the next loss of power.
 CONFIGURATION = """bind 127.0.0.1
 port {port}
 requirepass {password}

@@ -117,9 +117,9 @@ def faults() -> list[Step]:
 # The longest first, so that those that run side by side end together.
 PARTS: dict[str, Callable[[], list[Step]]] = {
     "molecule": molecule,
-    "e2e": e2e,
-    "integration": integration,
     "faults": faults,
+    "integration": integration,
+    "e2e": e2e,
     "fleet": fleet,
     "lint": lint,
     "sanity": sanity,
