@@ -55,7 +55,9 @@ def list_known(
     }
     if max_age_hours is not None:
         of = f"the backups of {_in_words(database, chosen)} in {path}" if database else f"the backups in {path}"
-        check_age(of, known, proven, level, max_age_hours, result)
+        # Not the rounded one: the limit may be shorter than what is worth telling.
+        ages = [_hours(backup, moment) for backup, one in zip(backups, known) if one["proven"]]
+        check_age(of, ages[0] if ages else None, level, max_age_hours, result)
     return result
 
 
@@ -89,7 +91,7 @@ def describe(backup: Backup, level: str, now: datetime) -> dict[str, Any]:
         "database": backup.manifest.database,
         "schemas": whole["schemas"],
         "database_bytes": backup.manifest.database_bytes,
-        "age_hours": round((now - backup.created).total_seconds() / 3600, 2),
+        "age_hours": round(_hours(backup, now), 2),
         "proven": held is not None and _store.LEVELS.index(held) >= _store.LEVELS.index(level),
         "level": held,
         "checked": note.get("checked"),
@@ -97,23 +99,21 @@ def describe(backup: Backup, level: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def check_age(
-    what: str,
-    known: list[dict[str, Any]],
-    proven: list[dict[str, Any]],
-    level: str,
-    limit: float,
-    result: dict[str, Any],
-) -> None:
-    """Raise SluiceError unless the newest proven backup is young enough. ``limit`` in hours."""
+def _hours(backup: Backup, now: datetime) -> float:
+    return (now - backup.created).total_seconds() / 3600
+
+
+def check_age(what: str, age: Optional[float], level: str, limit: float, result: dict[str, Any]) -> None:
+    """Raise SluiceError unless the newest proven backup is young enough. ``age`` and ``limit`` in hours."""
     doing, remedy = f"rely on {what}", "See why backup.yml did not run, or failed; then run it"
-    if not known:
+    if not result["backups"]:
         raise SluiceError(doing, "there is none", remedy, **result)
-    if not proven:
+    if age is None:
         raise SluiceError(doing, f"none was proven at level {level}", remedy, **result)
-    age = proven[0]["age_hours"]
     if age > limit:
         raise SluiceError(
-            doing, f"the newest that is proven, {proven[0]['id']}, is {age:.1f} h old, and the limit is {limit:g} h",
-            remedy, **result,
-        )  # fmt: skip
+            doing,
+            f"the newest that is proven, {result['newest_proven']}, is {age:.1f} h old, and the limit is {limit:g} h",
+            remedy,
+            **result,
+        )

@@ -60,6 +60,9 @@ def test_a_proven_backup_has_to_be_young_enough(shop: Shop, info: Info) -> None:
     with pytest.raises(SluiceError, match=r"that is proven, first, is 30\.0 h old, and the limit is 26 h") as error:
         list_known(str(shop.path), max_age_hours=26, now=later)
     assert error.value.fields["newest_proven"] == "first"
+    # A limit that is shorter than what an age is rounded to.
+    with pytest.raises(SluiceError, match=r"is 0\.0 h old, and the limit is 1e-06 h"):
+        list_known(str(shop.path), max_age_hours=1e-6)
 
 
 def test_backups_of_something_else_say_nothing_about_this_database(shop: Shop, info: Info) -> None:
