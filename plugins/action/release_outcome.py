@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import TRIGGER
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import (
     Host,
     close,
@@ -22,7 +23,6 @@ from ansible_collections.sluice.release.plugins.module_utils.journal._fleet impo
     to_fence,
     weigh,
 )
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import TRIGGER
 from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import Circumstances, Decision
 from ansible_collections.sluice.release.plugins.module_utils.trigger._model import automatic, read_triggers
 from ansible_collections.sluice.release.plugins.plugin_utils._fleet_action import FleetAction, asked_command, fleet

@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import DRILL, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.journal._preview import budget_of, expected, preview
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import (
     AUTOMATIC,
     Goal,

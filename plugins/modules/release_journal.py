@@ -210,7 +210,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sluice.release.plugins.module_utils._argspec import STATE_PATH
 from ansible_collections.sluice.release.plugins.module_utils._module import run
-from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _entry, _lock, _state, _store
 from ansible_collections.sluice.release.plugins.module_utils.journal._kept import with_gone
 from ansible_collections.sluice.release.plugins.module_utils.watch._record import belongs
 
@@ -241,16 +241,16 @@ ARGUMENTS = {
 }
 
 
-def read_requests(params: Mapping[str, Any]) -> list[_state.Request]:
+def read_requests(params: Mapping[str, Any]) -> list[_advance.Request]:
     """Return what the options ask to be recorded, in order."""
     wanted = ("state", "release", "stage", "name", "budget", "reason", "outcome", "data", "evidence")
     asked = {key: params[key] for key in wanted}
-    main = _state.Request(**{**asked, "evidence": _state.findings(params["evidence"])})
+    main = _advance.Request(**{**asked, "evidence": _advance.findings(params["evidence"])})
     notes = [
-        _state.Request("noted", params["release"], name=note["name"], data=note["data"]) for note in params["notes"]
+        _advance.Request("noted", params["release"], name=note["name"], data=note["data"]) for note in params["notes"]
     ]
     if params["state"] == "opened" and params["stage"] is not None:
-        first = _state.Request("entered", params["release"], stage=params["stage"], budget=params["budget"])
+        first = _advance.Request("entered", params["release"], stage=params["stage"], budget=params["budget"])
         return [main, first, *notes]
     return [*notes, main] if params["state"] == "closed" else [main, *notes]
 
@@ -260,20 +260,20 @@ def run_journal(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     requests = read_requests(params)
     if check_mode:
         entries = _store.read(state_dir)
-        entries += _store.chain(entries, _state.assumed(entries, requests[0], _store.now()))
-        added = _store.chain(entries, _state.advance_all(entries, requests, _store.now(), assume=True))
+        entries += _store.chain(entries, _advance.assumed(entries, requests[0], _store.now()))
+        added = _store.chain(entries, _advance.advance_all(entries, requests, _store.now(), assume=True))
         return _result(params, entries, added, unlocked=params["unlock"])
     with _store.writing(state_dir, f"record release {release}"):
         if token is not None:
             _lock.fence(state_dir, release, token, params["ttl"], time.time())
         entries = _store.read(state_dir)
-        added = _store.append(state_dir, entries, _state.advance_all(entries, requests, _store.now()))
+        added = _store.append(state_dir, entries, _advance.advance_all(entries, requests, _store.now()))
         unlocked = params["unlock"] and _lock.release(state_dir, token)
     return _result(params, entries, added, unlocked=unlocked)
 
 
 def _result(
-    params: Mapping[str, Any], entries: list[_state.Entry], added: list[_state.Entry], *, unlocked: bool
+    params: Mapping[str, Any], entries: list[_entry.Entry], added: list[_entry.Entry], *, unlocked: bool
 ) -> dict[str, Any]:
     before, after = _state.derive(entries), with_gone(_state.derive([*entries, *added]))
     closed = {
@@ -283,14 +283,14 @@ def _result(
     return {
         **(closed if params["state"] == "closed" else {}),
         "changed": bool(added),
-        "events": [_state.shown(entry) for entry in added],
+        "events": [_entry.shown(entry) for entry in added],
         "journal": after,
         "ansible_facts": {"sluice_journal": after},
         "diff": {"before": _summary(before), "after": _summary(after)},
     }
 
 
-def _summary(state: _state.State) -> dict[str, Any]:
+def _summary(state: _entry.State) -> dict[str, Any]:
     opened = state["open"] or {}
     return {
         "open": {key: opened[key] for key in ("release", "stage", "left", "failed_stage")} if opened else {},

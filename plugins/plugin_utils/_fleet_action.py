@@ -17,8 +17,8 @@ from ansible import constants, context
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import VERIFY
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import Host
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import VERIFY
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import Wish, smallest_level
 from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import command
 

@@ -15,7 +15,7 @@ import pytest
 from plays import LIMIT, begin, deploy, play
 from sluice_lab.fleet import STAGES, VERSIONS, Fleet, Host, wait_for
 
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state
+from ansible_collections.sluice.release.plugins.module_utils.journal import _entry, _state
 from ansible_collections.sluice.release.plugins.module_utils.journal._fleet import differences, who_runs_what
 
 # In which batch the host is: 1 host, half of them, the rest.
@@ -26,7 +26,7 @@ FEW = [("switch", MIDDLE), ("verify", LAST)]
 CASES = EVERY if os.environ.get("SLUICE_DEATHS") == "all" else FEW
 
 
-def states(hosts: list[Host]) -> dict[str, _state.State]:
+def states(hosts: list[Host]) -> dict[str, _entry.State]:
     return {host.name: _state.derive(host.journal()) for host in hosts}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _lock, _state, _store
 
 CONTEXT = multiprocessing.get_context("fork")
 KILLS = 40
@@ -26,8 +26,8 @@ KILLS = 40
 def record(state_dir: str, state: str, release: str, **more: Any) -> None:
     with _store.writing(state_dir, "test"):
         entries = _store.read(state_dir)
-        request = _state.Request(state, release, **more)
-        _store.append(state_dir, entries, _state.advance(entries, request, _store.now()))
+        request = _advance.Request(state, release, **more)
+        _store.append(state_dir, entries, _advance.advance(entries, request, _store.now()))
 
 
 def release_after_release(state_dir: str, round_: int, acknowledge: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _store
 from ansible_collections.sluice.release.plugins.modules import release_retention
 
 
@@ -36,7 +36,7 @@ def record(root: Path, name: str, outcome: str | None, **changed: Any) -> None:
     with _store.writing(state_dir, "test"):
         for step in steps:
             entries = _store.read(state_dir)
-            events = _state.advance(entries, _state.Request(release=release, **step), _store.now())
+            events = _advance.advance(entries, _advance.Request(release=release, **step), _store.now())
             _store.append(state_dir, entries, events)
 
 

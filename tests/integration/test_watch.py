@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc, utc_text
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _store
 from ansible_collections.sluice.release.plugins.module_utils.watch import _record, _words
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +65,13 @@ class Fleet:
         for state in self.states.values():
             with _store.writing(str(state), "test"):
                 for request in (
-                    _state.Request("opened", R1, data={"kind": "deploy", "version": "1.1.0"}),
-                    _state.Request("entered", R1, stage="switch", data=TARGET),
-                    _state.Request("closed", R1, outcome="succeeded"),
-                    _state.Request("noted", R1, name="watch", data=self.opened()),
+                    _advance.Request("opened", R1, data={"kind": "deploy", "version": "1.1.0"}),
+                    _advance.Request("entered", R1, stage="switch", data=TARGET),
+                    _advance.Request("closed", R1, outcome="succeeded"),
+                    _advance.Request("noted", R1, name="watch", data=self.opened()),
                 ):
                     entries = _store.read(str(state))
-                    _store.append(str(state), entries, _state.advance(entries, request, _store.now()))
+                    _store.append(str(state), entries, _advance.advance(entries, request, _store.now()))
 
     @staticmethod
     def opened() -> dict[str, Any]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import DRILL, ROLLBACK, SWITCH, VERIFY
 from ansible_collections.sluice.release.plugins.module_utils.journal._preview import BUDGETS, budget_of, expected, named
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK, SWITCH, VERIFY
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import (
     CONFIG,
     DATABASE,

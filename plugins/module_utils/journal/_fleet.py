@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import (
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import (
     DRILL,
     EMERGENCY,
     INTERRUPTED,

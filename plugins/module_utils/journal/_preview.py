@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import DRILL, ROLLBACK
 from ansible_collections.sluice.release.plugins.module_utils.journal._target import DATABASE, Goal
 
 # Seconds by level, where the profile says nothing else.

@@ -30,7 +30,7 @@ from ansible_collections.sluice.release.plugins.module_utils._files import (
     fsync_directory,
     write_atomic,
 )
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import Entry, Event, Moment
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import Entry, Event, Moment
 
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _SEGMENT = re.compile(rf"(\d{{6,}})-({_RELEASE.pattern})\.jsonl")

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import DRILL, ROLLBACK, mark
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import DRILL, ROLLBACK
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import mark
 
 # Where a failed release goes by itself: whatever served before it.
 AUTOMATIC = 0

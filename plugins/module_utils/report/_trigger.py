@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import TRIGGER, WATCH
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import TRIGGER, WATCH
 from ansible_collections.sluice.release.plugins.module_utils.watch._words import clock
 
 _KEYS = ("source", "trigger", "level", "action", "reason", "why", "command")

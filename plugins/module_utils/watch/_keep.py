@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from ansible_collections.sluice.release.plugins.module_utils.journal import _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _entry, _lock, _state, _store
 from ansible_collections.sluice.release.plugins.module_utils.report._words import count_text
 from ansible_collections.sluice.release.plugins.module_utils.trigger._decide import spent
 from ansible_collections.sluice.release.plugins.module_utils.watch import _record, _tick, _words
@@ -31,10 +31,10 @@ class Book:
         self.check_mode = check_mode
         self.entries = _store.read(state_dir)
         self.now = _store.now()
-        self.added: list[_state.Entry] = []
+        self.added: list[_entry.Entry] = []
 
     @property
-    def state(self) -> _state.State:
+    def state(self) -> _entry.State:
         return _state.derive(self.entries)
 
     def note(self, data: Mapping[str, Any]) -> None:
@@ -43,8 +43,8 @@ class Book:
         newest = state["open"] or state["last"]
         if newest is None:
             return
-        request = _state.Request("noted", newest["release"], name=_record.NAME, data=data)
-        events = _state.advance(self.entries, request, self.now, assume=self.check_mode)
+        request = _advance.Request("noted", newest["release"], name=_record.NAME, data=data)
+        events = _advance.advance(self.entries, request, self.now, assume=self.check_mode)
         if self.check_mode:
             added = _store.chain(self.entries, events)
         else:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc, utc_text
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import SWITCH, TRIGGER, WATCH, Moment
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import SWITCH, TRIGGER, WATCH, Moment
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, Span, place
 from ansible_collections.sluice.release.plugins.module_utils.watch._windows import Window, read_windows
 

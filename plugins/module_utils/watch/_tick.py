@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import parse_utc
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import Moment
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import Moment
 from ansible_collections.sluice.release.plugins.module_utils.report._words import count_text, seconds_text, worst
 from ansible_collections.sluice.release.plugins.module_utils.trigger._model import CRASHES
 from ansible_collections.sluice.release.plugins.module_utils.watch._places import Place, crashes, is_late

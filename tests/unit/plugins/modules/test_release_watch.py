@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.sluice.release.plugins.module_utils._clock import utc_text
 from ansible_collections.sluice.release.plugins.module_utils.journal import _store
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import Moment
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import Moment
 from ansible_collections.sluice.release.plugins.modules import (
     release_journal,
     release_journal_info,

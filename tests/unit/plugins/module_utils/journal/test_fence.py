@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal import _fence, _lock, _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _fence, _lock, _store
 
 
 def hold(path: Path, token: str, owner: str = "alice@ci", reason: str = "") -> None:
@@ -58,9 +58,9 @@ def test_who_loses_it_in_the_middle_stops_at_the_next_word_and_tidies_up(tmp_pat
 def test_who_took_it_over_and_has_ended_is_named_by_the_journal(tmp_path: Path) -> None:
     entries: list[dict[str, Any]] = []
     for release, data in (("mine", {"kind": "deploy"}), ("theirs", {"kind": "rollback", "operator": "bob@laptop"})):
-        opened = _state.Request("opened", release, data=data, reason="errors" if release == "theirs" else None)
-        for request in (opened, _state.Request("closed", release, outcome="failed")):
-            entries += _store.append(str(tmp_path), entries, _state.advance(entries, request, _store.now()))
+        opened = _advance.Request("opened", release, data=data, reason="errors" if release == "theirs" else None)
+        for request in (opened, _advance.Request("closed", release, outcome="failed")):
+            entries += _store.append(str(tmp_path), entries, _advance.advance(entries, request, _store.now()))
     with pytest.raises(SluiceError) as error, _fence.acting(str(tmp_path), "mine", "switch shop"):
         pytest.fail("it began")
     said = r"taken over by bob@laptop at \S+ \(rollback: errors\), and that run has ended\. Nothing more is moved\."

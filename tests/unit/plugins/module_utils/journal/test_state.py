@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal._state import (
-    Entry,
-    Moment,
-    Request,
-    advance,
-    derive,
-    elapsed,
-    findings,
-    shown,
-)
+from ansible_collections.sluice.release.plugins.module_utils.journal._advance import Request, advance, findings
+from ansible_collections.sluice.release.plugins.module_utils.journal._entry import Entry, Moment, elapsed, shown
+from ansible_collections.sluice.release.plugins.module_utils.journal._state import derive
 from ansible_collections.sluice.release.plugins.module_utils.journal._store import chain
 
 

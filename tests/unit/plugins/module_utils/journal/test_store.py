@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _store
 
 
 def record(state_dir: Path, state: str, release: str, **more: Any) -> list[dict[str, Any]]:
     with _store.writing(str(state_dir), "test"):
         entries = _store.read(str(state_dir))
         return _store.append(
-            str(state_dir), entries, _state.advance(entries, _state.Request(state, release, **more), _store.now())
+            str(state_dir), entries, _advance.advance(entries, _advance.Request(state, release, **more), _store.now())
         )
 
 

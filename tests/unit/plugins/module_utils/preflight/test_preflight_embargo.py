@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _store
 from ansible_collections.sluice.release.plugins.module_utils.preflight import _embargo
 from ansible_collections.sluice.release.plugins.module_utils.preflight._checks import check_spec
 
@@ -59,10 +59,10 @@ def test_the_journal_of_the_host_is_asked(tmp_path: Path) -> None:
     assert _embargo.look(asked).message == NONE
     name = "20261122T013000Z-1.2.0"
     requests = [
-        _state.Request("opened", name, data={"kind": "deploy"}),
-        _state.Request("closed", name, outcome="rolled_back"),
+        _advance.Request("opened", name, data={"kind": "deploy"}),
+        _advance.Request("closed", name, outcome="rolled_back"),
     ]
     with _store.writing(str(tmp_path), "test"):
-        _store.append(str(tmp_path), [], _state.advance_all([], requests, _store.now()))
+        _store.append(str(tmp_path), [], _advance.advance_all([], requests, _store.now()))
     finding = _embargo.look(asked)
     assert (finding.passed, finding.value["release"]) == (False, name)

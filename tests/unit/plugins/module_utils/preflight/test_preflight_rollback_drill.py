@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.journal import _state, _store
+from ansible_collections.sluice.release.plugins.module_utils.journal import _advance, _store
 from ansible_collections.sluice.release.plugins.module_utils.preflight import _rollback_drill
 from ansible_collections.sluice.release.plugins.module_utils.preflight._checks import check_spec
 
@@ -78,11 +78,11 @@ def test_the_journal_of_the_host_is_asked(tmp_path: Path) -> None:
     with _store.writing(str(tmp_path), "test"):
         for name in ("r1", "r2"):
             requests = [
-                _state.Request("opened", name, data={"kind": "deploy"}),
-                _state.Request("entered", name, stage="switch", data={"artifact": {"id": name}}),
-                _state.Request("closed", name, outcome="succeeded"),
+                _advance.Request("opened", name, data={"kind": "deploy"}),
+                _advance.Request("entered", name, stage="switch", data={"artifact": {"id": name}}),
+                _advance.Request("closed", name, outcome="succeeded"),
             ]
-            entries += _store.append(str(tmp_path), entries, _state.advance_all(entries, requests, _store.now()))
+            entries += _store.append(str(tmp_path), entries, _advance.advance_all(entries, requests, _store.now()))
     assert "by level 1, 2, 3 was ever drilled here" in _rollback_drill.look(asked).message
     with pytest.raises(SluiceError, match="names no level"):
         _rollback_drill.look({**asked, "levels": [4]})
