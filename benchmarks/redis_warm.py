@@ -21,7 +21,7 @@ from typing import Any
 
 import redis
 
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import pack
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import pack
 from benchmarks import modules
 
 KEYS = 1_000_000

@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import (
-    HEADS,
-    Command,
-    once,
-    parse_bodies,
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import (
+    GROUP,
+    Alike,
+    Batch,
+    pack_groups,
+    pack_once,
+    pack_plain,
+    picked,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info import (
     Cause,
@@ -32,7 +35,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_info im
     parse_info,
     read_memory,
 )
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store, pack_words
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import GoneError, Store
 
 # Batches on their way: the server has one to work on while another is made.
 _WINDOW = 2
@@ -43,11 +46,6 @@ _REMEMBERED = 16_384
 _WATCH = b"*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n"
 _WATCHES = 2
 
-# Keys that are written by one MSETNX or MSET: a server takes them nearly twice as quickly as one by one.
-_GROUP = 32
-
-_NX = b"$2\r\nNX\r\n"
-
 _PLAIN, _ONCE, _GROUPS = "plain", "once", "groups"
 
 
@@ -57,67 +55,6 @@ class StopError(Exception):
     def __init__(self, word: str, text: str) -> None:
         super().__init__(text)
         self.word = word
-
-
-class Batch(NamedTuple):
-    """Commands, each with the key that it is for; those of one key stand together."""
-
-    keys: list[bytes]
-    commands: Sequence[Command]
-    weights: list[int] | None = None
-    """Bytes that each takes in memory, where that is known."""
-    harmless: bool = False
-    """Whether each command by itself leaves a key alone that is to be kept."""
-
-    @property
-    def size(self) -> int:
-        return len(self.keys)
-
-    def part(self, start: int, end: int) -> Batch:
-        weights = self.weights[start:end] if self.weights is not None else None
-        return Batch(self.keys[start:end], self.commands[start:end], weights, self.harmless)
-
-    def halves(self) -> list[Batch]:
-        """Two batches, between two keys; one when it holds a single key."""
-        middle = len(self.keys) // 2
-        for split in (*range(middle, 0, -1), *range(middle + 1, len(self.keys))):
-            if self.keys[split] != self.keys[split - 1]:
-                return [self.part(0, split), self.part(split, len(self.keys))]
-        return [self]
-
-
-class Alike:
-    """SETs of a file that all begin alike, as they stand there: what they hold is only read when something is wrong."""
-
-    weights = None
-    harmless = False
-
-    def __init__(self, head: bytes, bodies: list[bytes]) -> None:
-        self.head = head
-        self.bodies = bodies
-
-    @property
-    def size(self) -> int:
-        return len(self.bodies)
-
-    @property
-    def words(self) -> int:
-        return HEADS[self.head]
-
-    def part(self, start: int, end: int) -> Alike:
-        return Alike(self.head, self.bodies[start:end])
-
-    def halves(self) -> list[Alike]:
-        middle = self.size // 2
-        return [self.part(0, middle), self.part(middle, self.size)] if middle else [self]
-
-    def parsed(self) -> Batch:
-        commands = parse_bodies(self.head, self.bodies)
-        return Batch([command[1] for command in commands], commands)
-
-    @property
-    def keys(self) -> list[bytes]:
-        return self.parsed().keys
 
 
 @dataclass
@@ -177,57 +114,6 @@ class Part(NamedTuple):
     weight: int
     again: bool
     """Whether it is the second attempt."""
-
-
-def pack(commands: Sequence[Command]) -> bytes:
-    """Commands as they go over the wire."""
-    if set(map(len, commands)) == {3}:
-        return b"".join(
-            [
-                b"*3\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(key), key, len(value), value)
-                for name, key, value in commands
-            ]
-        )
-    return pack_words(commands)
-
-
-def pack_once(batch: Batch | Alike) -> bytes | None:
-    """A batch so that each command leaves a key alone that is there; None when one of them has no such form."""
-    if isinstance(batch, Alike):
-        head = b"*%d\r\n$3\r\nSET\r\n" % (batch.words + 1)
-        return head + (_NX + head).join(batch.bodies) + _NX
-    found = []
-    for command in batch.commands:
-        form = once(command)
-        if form is None:
-            return None
-        found.append(form)
-    return pack(found)
-
-
-def pack_groups(batch: Batch | Alike, name: bytes) -> bytes | None:
-    """SETs as MSETNX or MSET, which write several keys; None when there are other commands, or SETs with options."""
-    if isinstance(batch, Alike):
-        if batch.words != 3:
-            return None
-        # Key and value stand in the file as they are sent.
-        pairs = batch.bodies
-    else:
-        commands = batch.commands
-        if set(map(len, commands)) != {3} or {command[0] for command in commands} != {b"SET"}:
-            return None
-        pairs = [b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value) for _set, key, value in commands]
-    pieces = []
-    for start in range(0, len(pairs), _GROUP):
-        group = pairs[start : start + _GROUP]
-        pieces.append(b"*%d\r\n$%d\r\n%b\r\n" % (2 * len(group) + 1, len(name), name))
-        pieces += group
-    return b"".join(pieces)
-
-
-def pack_plain(batch: Batch | Alike) -> bytes:
-    """A batch as it is."""
-    return batch.head + batch.head.join(batch.bodies) if isinstance(batch, Alike) else pack(batch.commands)
 
 
 class Loader:
@@ -399,7 +285,7 @@ class Loader:
             data: bytes | None
             if form == _GROUPS:
                 data = pack_groups(one, b"MSETNX" if self.keep else b"MSET")
-                replies = -(-replies // _GROUP)
+                replies = -(-replies // GROUP)
             else:
                 data = pack_once(one) if form == _ONCE else pack_plain(one)
             if data is None:
@@ -417,7 +303,7 @@ class Loader:
         numbers: dict[int, list[int]] = {}
         for number, key in enumerate(batch.keys):
             numbers.setdefault(self.store.place_of(key), []).append(number)
-        return [(place, _picked(batch, chosen)) for place, chosen in numbers.items()]
+        return [(place, picked(batch, chosen)) for place, chosen in numbers.items()]
 
     def _full(self, parts: Sequence[tuple[Part, bytes]]) -> tuple[str, str]:
         """The stop for the first server that has no room for its part."""
@@ -499,7 +385,7 @@ class Loader:
         """Count the groups that were written; of the others each key is sent alone."""
         refused, is_error = 0, self.store.links[part.place].is_error
         for number, answer in enumerate(answers):
-            group = part.batch.part(number * _GROUP, (number + 1) * _GROUP)
+            group = part.batch.part(number * GROUP, (number + 1) * GROUP)
             if answer in (1, b"OK"):
                 self.counts.written += group.size
                 continue
@@ -524,7 +410,7 @@ class Loader:
         if moved:
             chosen = [number for number, key in enumerate(part.batch.keys) if key in moved]
             fresh = None if part.fresh is None else part.fresh & moved
-            self._again.append(part._replace(batch=_picked(part.batch, chosen), fresh=fresh))
+            self._again.append(part._replace(batch=picked(part.batch, chosen), fresh=fresh))
         return moved
 
     def _try_again(self) -> None:
@@ -561,15 +447,6 @@ def failures_text(counts: Counts) -> str:
 def _number(part: Part) -> int:
     """How many keys of a part are counted."""
     return part.batch.size if part.fresh is None else len(part.fresh)
-
-
-def _picked(batch: Batch, numbers: Sequence[int]) -> Batch:
-    weights = None if batch.weights is None else [batch.weights[number] for number in numbers]
-    return batch._replace(
-        keys=[batch.keys[number] for number in numbers],
-        commands=[batch.commands[number] for number in numbers],
-        weights=weights,
-    )
 
 
 def _error_in(answer: Any, is_error: Callable[[Any], bool]) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.release.plugins.module_utils._libraries import require
 from ansible_collections.sluice.release.plugins.module_utils._progress import Progress
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import Alike, Batch
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import (
     BadSourceError,
     Checked,
@@ -44,8 +45,6 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link im
     open_store,
 )
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
-    Alike,
-    Batch,
     Counts,
     Loader,
     StopError,

@@ -13,6 +13,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils.warm import _redis_commands
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import (
+    Alike,
+    Batch,
+    pack,
+    pack_groups,
+    pack_once,
+    pack_plain,
+)
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_commands import (
     BadSourceError,
     Checked,
@@ -25,15 +33,7 @@ from ansible_collections.sluice.release.plugins.module_utils.warm._redis_command
     refusal_of,
     split_line,
 )
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import (
-    Alike,
-    Batch,
-    Remembered,
-    pack,
-    pack_groups,
-    pack_once,
-    pack_plain,
-)
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import Remembered
 
 
 def words(text: str) -> list[bytes]:

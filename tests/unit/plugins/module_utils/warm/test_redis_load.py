@@ -11,8 +11,9 @@ from typing import Any
 import hiredis
 import pytest
 
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import Batch
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import Access, Store
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import Batch, Loader, StopError
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import Loader, StopError
 
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
 
