@@ -208,6 +208,10 @@ instances:
       description: Its first process, as the host numbers it.
       type: int
       sample: 21873
+    service:
+      description: The service that it is one of. Not with O(state=stopped) and O(state=absent).
+      type: str
+      sample: api
     port:
       description: Its port on the host.
       type: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
@@ -21,7 +21,7 @@ from ansible_collections.sluice.release.plugins.module_utils.compose._rest impor
 from ansible_collections.sluice.release.plugins.module_utils.docker._engine import Engine
 from ansible_collections.sluice.release.plugins.module_utils.docker._runtime import DockerRuntime
 from ansible_collections.sluice.release.plugins.module_utils.journal._fence import acting
-from ansible_collections.sluice.release.plugins.module_utils.switch._blue_green import BlueGreen, World, end
+from ansible_collections.sluice.release.plugins.module_utils.switch._blue_green import BlueGreen, Request, World, end
 
 _SIDES = ("a", "b")
 
@@ -73,11 +73,24 @@ def _activate(
         if not problem.fields.get("retired"):
             _put_back(rest, warn)
         problem.fields.update(images=images, rest=todo)
+        if "instances" in problem.fields:
+            problem.fields["instances"] = _with_services(problem.fields["instances"], request)
         raise
     diff = result["diff"]
     if todo:
         diff = {side: {**state, "rest": _named(todo, side)} for side, state in diff.items()}
-    return {**result, "changed": result["changed"] or bool(todo), "images": images, "rest": todo, "diff": diff}
+    return {
+        **result,
+        "changed": result["changed"] or bool(todo),
+        "instances": _with_services(result["instances"], request),
+        "images": images,
+        "rest": todo,
+        "diff": diff,
+    }
+
+
+def _with_services(instances: Sequence[Mapping[str, Any]], request: Request) -> list[dict[str, Any]]:
+    return [{**one, "service": request.slots.kind(one["port"]) if request.slots else ""} for one in instances]
 
 
 def _named(todo: list[dict[str, str]], side: str) -> list[str]:
