@@ -72,7 +72,7 @@ def lay(root: Path, service: str) -> dict[str, Path]:
 
 @contextlib.contextmanager
 def cleared(name: str) -> Iterator[None]:
-    """Remove the application's containers after the body."""
+    """Remove the application's containers after the body, and the names by which it has kept its images."""
     try:
         yield
     finally:
@@ -81,6 +81,10 @@ def cleared(name: str) -> Iterator[None]:
             one.remove(force=True, v=True)
         for network in engine.networks.list(names=[name]):
             network.remove()
+        for image in engine.images.list(f"sluice/{name}/*"):
+            for tag in image.tags:
+                if tag.startswith(f"sluice/{name}/"):
+                    engine.images.remove(tag)
 
 
 @contextlib.contextmanager

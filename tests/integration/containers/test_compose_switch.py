@@ -273,13 +273,16 @@ def test_what_is_not_stateless_is_recreated_with_a_warning_and_put_back_after_a_
     cache = serving.of("cache").id
     bad = serving.switch("1.1.0", cache=f"{IMAGE}:1.1.0", env={"BAD": "crash"})
     assert {"service": "cache", "was": "changed"} in bad["rest"]
-    assert (serving.version(), serving.of("cache").image.tags) == ("1.0.0", [f"{IMAGE}:1.0.0"])
+    # The image may have other names as well: those by which other applications have kept it.
+    assert f"{IMAGE}:1.0.0" in serving.of("cache").image.tags
+    assert serving.version() == "1.0.0"
     sick = serving.switch("1.1.0", ready_after="60000", ready={"timeout": 20})
     assert "Cannot run service cache: its health check fails" in sick["msg"]
     assert serving.version() == "1.0.0"
     good = serving.switch("1.1.0", cache=f"{IMAGE}:1.1.0")
     assert "Service cache is recreated, because its definition has changed" in json.dumps(good["warnings"])
-    assert (serving.of("cache").image.tags, serving.version()) == ([f"{IMAGE}:1.1.0"], "1.1.0")
+    assert f"{IMAGE}:1.1.0" in serving.of("cache").image.tags
+    assert serving.version() == "1.1.0"
     assert serving.of("cache").id != cache
     serving.of("cache").stop(timeout=0)
     ended = serving.switch("1.1.0", cache=f"{IMAGE}:1.1.0")

@@ -256,7 +256,7 @@ class Site:
         )
 
 
-def wait(done: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+def wait(done: Callable[[], bool], what: str, timeout: float = 120.0) -> None:
     deadline = time.monotonic() + timeout
     while not done():
         assert time.monotonic() < deadline, f"{what} did not come"
