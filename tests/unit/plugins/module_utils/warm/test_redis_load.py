@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_batch import Batch
 from ansible_collections.sluice.release.plugins.module_utils.warm._redis_link import Access, Store
-from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import Loader, StopError
+from ansible_collections.sluice.release.plugins.module_utils.warm._redis_load import Loader, Remembered, StopError
 
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
 
@@ -152,3 +152,15 @@ def test_time_and_memory_are_looked_at_before_anything_is_sent() -> None:
     with pytest.raises(StopError, match="more would cross 90 % of maxmemory") as stop:
         one.load(big)
     assert (stop.value.word, link.sent) == ("memory", [])
+
+
+def test_keys_are_remembered_for_a_while() -> None:
+    remembered = Remembered(most=4)
+    assert remembered.unknown([b"a", b"b", b"a"]) == {b"a", b"b"}
+    remembered.note([b"a", b"b"], there=True)
+    remembered.note([b"c"], there=False)
+    assert remembered.unknown([b"a", b"c", b"d"]) == {b"d"}
+    assert (remembered.was_there(b"a"), remembered.was_there(b"c")) == (True, False)
+    for number in range(20):
+        remembered.note([b"%d" % number], there=False)
+    assert remembered.unknown([b"a", b"19"]) == {b"a"}
