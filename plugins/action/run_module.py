@@ -17,7 +17,6 @@ import posixpath
 import secrets
 import shlex
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants as C  # noqa: N812  # Ansible's own name for it
@@ -42,6 +41,10 @@ _JOB_LIMIT = 86400
 _RECONNECT = 30.0
 # How often it is checked that the module's process still exists, in seconds.
 _LIVENESS = 15.0
+# How long a look waits on the host for the module's end, and how often it looks there: a process of its own each time,
+# which an hour's wait does not need ten times a second. All in seconds.
+_LOOK = 1.0
+_STEP, _SLOW_STEP, _QUICK = 0.1, 0.25, 30.0
 # Without a terminal a progress line is printed this often, in seconds.
 _PLAIN_INTERVAL = 10.0
 
@@ -168,11 +171,12 @@ class ActionModule(ActionBase):
 
     def _await(self, job_id: str, progress_path: str, job_path: str, task_vars: dict[str, Any]) -> str:
         """Return the text of the job file once the module has ended."""
-        command = _waiting.glance_command(progress_path, job_path)
         parent = _identity.main_pid()
         started = shown = checked = time.monotonic()
         missed = 0
-        for pause in _pauses():
+        while True:
+            step = _STEP if time.monotonic() - started < _QUICK else _SLOW_STEP
+            command = _waiting.glance_command(progress_path, job_path, step, round(_LOOK / step))
             glance = _waiting.read_glance(self._ask(command))
             if glance.job is not None:
                 return glance.job
@@ -186,8 +190,6 @@ class ActionModule(ActionBase):
             shown = self._show(glance, now - started, shown, now, task_vars)
             if os.getppid() != parent:
                 raise AnsibleError(f"Cannot wait for {self._task.action}: this run of ansible-playbook has ended.")
-            time.sleep(pause)
-        raise AssertionError  # the pauses do not end
 
     def _gone(self) -> SluiceError:
         return SluiceError(
@@ -251,11 +253,3 @@ def _on_terminal() -> bool:
 
 def _painted(text: str, verdict: str) -> str:
     return str(stringc(text, _COLOURS[verdict])) if verdict in _COLOURS else text
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between two looks: short at first, so that a module with nothing to do costs no second."""
-    pause = 0.1
-    while True:
-        yield pause
-        pause = min(1.0, pause * 1.5)

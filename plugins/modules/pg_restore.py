@@ -173,9 +173,22 @@ roles:
   returned: success
   type: list
   elements: str
+bytes:
+  description: Bytes of the backup; null with states that need none. So are RV(tables) and RV(rows).
+  returned: success
+  type: int
+tables:
+  description: Number of tables in the backup.
+  returned: success
+  type: int
+rows:
+  description: Rows of all tables in the backup.
+  returned: success
+  type: int
 losses:
   description:
     - The tables that had something that the backup does not have, counted after the swap (in check mode now).
+    - Empty with O(state=prepared), for whatever is written until the swap is lost, too.
     - Empty, with a warning, when the replaced database could not be read.
   returned: success
   type: list

@@ -25,10 +25,20 @@ class Glance:
     job: str | None
 
 
-def glance_command(progress_path: str, job_path: str) -> str:
-    """Return the shell command of one look: the progress file, a mark, the job file; missing files are no error."""
+def glance_command(progress_path: str, job_path: str, step: float = 0.1, steps: int = 0) -> str:
+    """Return the shell command of one look: the progress file, a mark, the job file; missing files are no error.
+
+    First it waits on the host until the job has ended, ``steps`` times ``step`` seconds at most: what the controller
+    would sleep between two looks is what the end of every module would come later.
+    """
     progress, job = shlex.quote(progress_path), shlex.quote(job_path)
-    return f"cat {progress} 2>/dev/null; printf '\\n{_MARK}'; cat {job} 2>/dev/null; true"
+    # It need not be sure: read_glance decides. Nothing but sleep is a process of its own.
+    wait = (
+        f"n=0; while [ $n -lt {steps} ]; do j=; {{ read -r j < {job}; }} 2>/dev/null;"
+        " case $j in ''|'{\"started\": '*'\"finished\": '[0f]*) ;; *) break;; esac;"
+        f" sleep {step}; n=$((n + 1)); done; "
+    )
+    return f"{wait if steps else ''}cat {progress} 2>/dev/null; printf '\\n{_MARK}'; cat {job} 2>/dev/null; true"
 
 
 def read_glance(output: str) -> Glance:

@@ -28,8 +28,10 @@ from ansible_collections.sluice.release.plugins.module_utils.postgres._restore i
     count_losses,
     forget,
     restore_backup,
+    size_of,
     swap,
 )
+from ansible_collections.sluice.release.plugins.module_utils.postgres._store import Backup
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import SHADOW
 
 
@@ -72,6 +74,7 @@ def _take_place(options: RestoreOptions, means: Means) -> dict[str, Any]:
         prepared=None,
         removed=removed,
         losses=[loss.as_dict() for loss in lost],
+        backup=backup,
     )
 
 
@@ -132,12 +135,15 @@ def _exists(admin: Database, name: Optional[str]) -> bool:
     return bool(name) and _databases.exists(admin, name or "")
 
 
-def _result(started: float, changed: bool, restored: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _result(
+    started: float, changed: bool, restored: dict[str, Any], *, backup: Optional[Backup] = None, **more: Any
+) -> dict[str, Any]:
     after = {"database": restored["database"], "backup_id": restored["backup_id"], "replaced": more["replaced"]}
     return {
         "changed": changed,
         "restored": restored,
         "roles": [],
+        **size_of(backup),
         "seconds": round(time.monotonic() - started, 3),
         "diff": {"before": {"database": restored["database"]}, "after": after if changed else {}},
         **more,

@@ -104,7 +104,8 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
     """Put a backup in the place of a database, and keep what it replaces.
 
     The backup is restored beside the database and compared with its manifest first. Up to the swap, an error leaves
-    the database untouched, and with ``state`` prepared there is no swap. Returns the module's result.
+    the database untouched, and with ``state`` prepared there is no swap, and nothing is counted that may be written
+    until there is. Returns the module's result.
     """
     started = time.monotonic()
     live = options.url.database
@@ -133,7 +134,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
         backup = stack.enter_context(opened(backup, options.key, means, options.timeout))
         check_archive(backup, tools, means, options.timeout, restored=not means.check_mode)
         place = _prepare(options, means, admin, tools, backup, _replaced.new_name(admin, live, now) if there else None)
-        lost = count_losses(options.url, backup, means) if there else []
+        lost = count_losses(options.url, backup, means) if there and (means.check_mode or not beside) else []
         if not means.check_mode:
             with made_roles(admin, place.roles, place.role_statements, doing):
                 _replace(options, means, admin, tools, backup, place, beside)
@@ -148,6 +149,7 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
         "prepared": beside,
         "removed": removed,
         "roles": list(place.roles),
+        **size_of(backup),
         "losses": [loss.as_dict() for loss in lost],
         "seconds": round(time.monotonic() - started, 3),
         "diff": {
@@ -155,6 +157,14 @@ def restore_backup(options: RestoreOptions, means: Means) -> dict[str, Any]:
             "after": {"database": live, "backup_id": backup.id, "replaced": place.replaced},
         },
     }
+
+
+def size_of(backup: Optional[Backup]) -> dict[str, Optional[int]]:
+    """Say in the module's result how much the backup is."""
+    if backup is None:
+        return {"bytes": None, "tables": None, "rows": None}
+    inventory = backup.manifest.inventory
+    return {"bytes": backup.manifest.size, "tables": len(inventory.tables), "rows": inventory.rows}
 
 
 def _prepare(

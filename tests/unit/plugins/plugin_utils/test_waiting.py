@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,48 @@ def test_a_look_with_a_real_shell(tmp_path: Path, progress: str | None, job: str
     command = glance_command(str(tmp_path / "it's progress"), str(tmp_path / "job"))
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
     assert read_glance(done.stdout) == expected
+
+
+def test_a_look_ends_when_the_job_does(tmp_path: Path) -> None:
+    job = tmp_path / "it's job"
+    job.write_text(RUNNING)
+    # It would take an hour.
+    command = glance_command(str(tmp_path / "progress"), str(job), 0.05, 72000)
+    with subprocess.Popen(["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            job.write_text(DONE)
+            output, _nothing = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert read_glance(output) == Glance(None, DONE)
+
+
+@pytest.mark.parametrize(
+    ("job", "waits"),
+    [
+        (None, True),
+        ("", True),
+        (RUNNING, True),
+        ('{"started": 1, "finished": 0, "ansible_job_id": "j1.2"}', True),
+        ('{"started": true, "finished": true, "ansible_job_id": "j1.2"}', False),
+        (DONE, False),
+        ('{"started": "at noon", "finished": "at one"}', False),
+        ("not json", False),
+    ],
+)
+def test_a_look_waits_only_for_a_job_that_runs(tmp_path: Path, job: str | None, waits: bool) -> None:
+    if job is not None:
+        (tmp_path / "job").write_text(job)
+    # Whatever it sleeps for is written down.
+    (tmp_path / "sleep").write_text('#!/bin/sh\necho "$1" >> "$SLEPT"\n')
+    (tmp_path / "sleep").chmod(0o755)
+    slept = tmp_path / "slept"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLEPT": str(slept)}
+    command = glance_command(str(tmp_path / "progress"), str(tmp_path / "job"), 0.25, 3)
+    subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, env=environment)
+    assert (slept.read_text().split() if slept.exists() else []) == (["0.25"] * 3 if waits else [])
 
 
 def _alive(job_id: str) -> str:
