@@ -20,6 +20,7 @@ from sluice_lab.load import Tally, load
 from benchmarks.database.server import running
 from benchmarks.rollback import database
 from benchmarks.rollback.ground import Driver, Ground, Took, drivers
+from benchmarks.switching import kubernetes
 from benchmarks.switching.site import GRACEFUL, VERSIONS
 
 # Requests a second, on kept and on new connections by turns.
@@ -142,8 +143,8 @@ def render(found: Mapping[str, Any]) -> list[str]:
         "proves nothing else, and records nothing.",
         "Level 3 restores and proves the backup of a database beside the live one first; the aim is",
         f"{database.FACTOR:g} times what `pg_restore` of the same database takes, plus {database.REST:g} s. Once each.",
-        f"A pod of Kubernetes goes on answering for {kubernetes.LINGER} s when it has been told to end (its preStop hook), and is",
-        "waited for; of the plain way nobody knows when the old pods have ended.",
+        f"A pod of Kubernetes goes on answering for {kubernetes.LINGER} s when it has been told to end (its preStop",
+        "hook), and is waited for; of the plain way nobody knows when the old pods have ended.",
         "",
         "| driver | level 1, s | lost | level 2, s | lost | plain, level 2 | s | level 3, s | aim | `pg_restore` |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
