@@ -42,10 +42,11 @@ class Site:
     def settle(self) -> None:
         """Begin: every version was deployed, so that no backup is older than a migration."""
         if not self.saved:
-            for version in (*VERSIONS, VERSIONS[0]):
+            for version in VERSIONS:
                 self.deploy(version)
+            # The backup of the next deploy has it.
             self.saved.append(self.write())
-            self.deploy(VERSIONS[1])
+            self.deploy(VERSIONS[0])
 
     @property
     def other(self) -> str:

@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, The Sluice Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host serves, and nobody can log in: a rollback takes the others back, and the proxy in front forgets it."""
+"""A host serves, and nobody can log in: a rollback takes the others back, and the proxy in front forgets it.
+
+It is the first one, which acts for all where there is one database. The database stands for itself here: a file on each
+host, for the hosts of the lab share nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,9 @@ from typing import Any
 import needs
 import pytest
 from plays import deploy, play
-from sluice_lab.fleet import PORT, VERSIONS, Fleet, wait_for
+from sluice_lab.fleet import PORT, VERSIONS, Fleet, Host, wait_for
 
+from ansible_collections.sluice.release.plugins.module_utils.journal import _state
 from ansible_collections.sluice.release.plugins.module_utils.proxy._haproxy_socket import asker
 
 CONFIG = """
@@ -50,14 +55,15 @@ class Front:
     port: int
 
     def profile(self) -> Path:
-        """The file of variables that tells the fleet of it."""
+        """The file of variables that tells the fleet of it, and how migrations are taken back."""
         proxy = {
             "socket": str(self.root / "admin.sock"),
             "backend": "shop",
             "state_file": str(self.root / "shop.state"),
         }
         path = self.root / "front.json"
-        path.write_text(json.dumps({"switch_front_proxy": {"hosts": ["localhost"], "proxy": proxy}}))
+        told = {"switch_front_proxy": {"hosts": ["localhost"], "proxy": proxy}, "migrate_revert": ["rm", "/migrated"]}
+        path.write_text(json.dumps(told))
         return path
 
     def versions(self, requests: int = 12) -> set[str]:
@@ -101,25 +107,41 @@ def front(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fr
             process.terminate()
 
 
+def taken_back(host: Host) -> list[str] | None:
+    """The migrations that the last rollback has taken back, by the journal of the host."""
+    left = [entry for entry in host.journal() if (entry["event"], entry.get("stage")) == ("left", "rollback")]
+    found: list[str] | None = (left[-1]["data"].get("database") or {}).get("reverted")
+    return found
+
+
 def test_a_host_out_of_reach(fleet: Fleet, front: Front) -> None:
     told = ("-e", f"@{front.profile()}")
     before = fleet.hosts[0].version()
     assert before is not None
     bad = VERSIONS[1] if before == VERSIONS[0] else VERSIONS[0]
+    for host in fleet.hosts:
+        host.run("rm", "-f", "/migrated")
     done = deploy(fleet, bad, *told)
     assert done.returncode == 0, done.stdout[-3000:]
     assert front.versions() == {bad}
     assert front.serving() == {host.name for host in fleet.hosts}
+    known = [_state.derive(host.journal())["database"]["migrations"] for host in fleet.hosts]
+    assert known == [["first"]] * len(fleet.hosts), "each knows what was done to the database of all"
+    for host in fleet.hosts:
+        host.run("touch", "/migrated")
 
     # The first one, which a run would rather ask before any other.
     victim, others = fleet.hosts[0], fleet.hosts[1:]
     # With the connections that the controller keeps open.
     victim.run("sh", "-c", "systemctl stop ssh.socket ssh.service; pkill -x sshd; true")
-    back = play(fleet, "rollback.yml", "-e", "rollback_level=2", *told)
+    back = play(fleet, "rollback.yml", "-e", "rollback_level=3", *told)
     said = " ".join(back.stdout.split())
     assert back.returncode != 0, said[-3000:]
     assert f"Cannot reach {victim.name}" in said
     assert [host.version() for host in others] == [before] * len(others), said[-3000:]
+    # Another one has taken the migration back, and all that were reached know.
+    assert [host.has("/migrated") for host in others] == [False, *[True] * (len(others) - 1)]
+    assert [taken_back(host) for host in others] == [["first"]] * len(others)
     # It serves what the others have left, to nobody.
     assert victim.version() == bad
     assert front.serving() == {host.name for host in others}

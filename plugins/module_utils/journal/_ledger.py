@@ -40,8 +40,13 @@ class Ledger:
 
     def migrated(self, names: Iterable[Any]) -> None:
         """The run has applied migrations."""
-        if self.pages:
-            self.pages[-1].migrations += [str(name) for name in names]
+        if not self.pages:
+            return
+        fresh = [str(name) for name in names]
+        # What could be applied was not: a run that could not reach this host has taken it back meanwhile.
+        for page in self.pages:
+            page.migrations = [name for name in page.migrations if name not in fresh]
+        self.pages[-1].migrations += fresh
 
     def arrived(self) -> None:
         """The run has moved the application, for good."""

@@ -78,12 +78,18 @@ def test_in_two_steps_that_can_be_taken_back_and_run_again(shop: Shop) -> None:
     # It is proven, and waits; the live one serves on.
     assert shop.databases() == {shop.name, first["prepared"]}
     assert shop.query("SELECT count(*) FROM orders", first["prepared"]) == [(3000,)]
+    # What is lost is not known before the swap; how much the backup is, is.
+    assert first["losses"] == []
+    assert (first["rows"] > 3000, first["tables"] > 1, first["bytes"] > 1000) == (True, True, True)
     shop.query("INSERT INTO orders (user_id) VALUES (1)")
     names = {key: first[key] for key in ("prepared", "replaced")}
     for changed in (True, False):
         swapped = shop.restore(state="swapped", backup_id="b", **names)
         assert (swapped["changed"], swapped["replaced"]) == (changed, first["replaced"])
         assert swapped.keys() == first.keys()
+        assert [swapped[key] for key in ("bytes", "tables", "rows")] == [
+            first[key] for key in ("bytes", "tables", "rows")
+        ]
         assert shop.databases() == {shop.name, first["replaced"]}
         # What was written while it waited is counted, too.
         assert [loss for loss in counted(swapped["losses"]) if loss[0] == "public.orders"] == [

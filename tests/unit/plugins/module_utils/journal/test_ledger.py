@@ -31,6 +31,9 @@ NEXT: Run = ("r2", "b2", ("m2",), True)
         # A release without a backup leans on the one before it, never on one that came later.
         ([GOOD, ("r2", "b2", (), False), ("r3", None, ("m3",), True)], "b2", ["m3"]),
         ([GOOD, ("r2", None, ("m2",), True), ("r3", "b3", (), True)], None, ["m2"]),
+        # Applied again: what has taken it back meanwhile could not reach this host. So it came with the later run.
+        ([GOOD, ("r2", "b2", ("m2", "m3"), True), ("r3", "b3", ("m2",), True)], "b2", ["m3", "m2"]),
+        ([GOOD, ("r2", "b2", ("m2",), True), ("r3", "b3", ("m2",), True)], "b3", ["m2"]),
     ],
 )
 def test_since(runs: list[Run], backup_id: str | None, migrations: list[str]) -> None:
