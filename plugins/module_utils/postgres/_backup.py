@@ -132,7 +132,7 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             "seconds": 0.0,
             "verified": False,
         }
-    partial = ""
+    partial, created = "", now.isoformat(timespec="seconds")
     try:
         partial = _store.make_partial(options.path, backup_id)
         dumped = dump_and_digest(Work(options, means, database, tools, backup_id, partial, passwords))
@@ -140,7 +140,7 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             encrypt_set(encryption, options.gnupg_home, partial, means.runner, options.doing, means.progress.update)
         manifest = Manifest(
             id=backup_id,
-            created=now.isoformat(timespec="seconds"),
+            created=created,
             release=options.release,
             database=options.url.database,
             properties=read_properties(database, options.url.database),
@@ -158,6 +158,7 @@ def _make(options: BackupOptions, means: Means, database: Database, backup_id: s
             patterns=options.patterns,
             role_passwords=passwords,
             encryption=encryption,
+            sorted_as=_store.sorted_as(options.path, created),
         )
         write_atomic(os.path.join(partial, FILE), manifest.render())
         _store.publish(options.path, backup_id, partial)
@@ -217,7 +218,7 @@ def _check_space(options: BackupOptions, database_bytes: int, encryption: Option
 def _retain(options: BackupOptions, means: Means, now: datetime) -> list[str]:
     """Remove the backups that the limits no longer keep. Returns their ids."""
     candidates: Sequence[Candidate] = [
-        Candidate(backup.id, backup.created, backup.verified, backup.subject)
+        Candidate(backup.id, backup.created, backup.verified, backup.subject, backup.order)
         for backup in _store.list_backups(options.path)
         # What is kept of another database is for its own runs to say.
         if backup.subject == options.subject

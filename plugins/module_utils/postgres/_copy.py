@@ -176,7 +176,7 @@ def _listed(found: Mapping[str, str]) -> str:
 
 def _retain(options: CopyOptions, means: Means, place: Place, backup: Backup, now: datetime) -> list[str]:
     candidates = [
-        Candidate(copy.id, copy.created, copy.verified, copy.subject)
+        Candidate(copy.id, copy.created, copy.verified, copy.subject, copy.order)
         for copy in _store.list_backups(place.store())
         # What is kept of another database is for its own runs to say.
         if copy.subject == backup.subject

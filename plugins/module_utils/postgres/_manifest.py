@@ -86,6 +86,8 @@ class Manifest:
     """Whether the roles beside the archive have their passwords; None when there are no roles beside it."""
     encryption: Optional[Encryption] = None
     """With what all files but this one are encrypted; None when they are not."""
+    sorted_as: Optional[str] = None
+    """A time like ``created`` to sort it by instead, where a backup that was there before bears no earlier one."""
 
     @property
     def subject(self) -> str:
@@ -148,6 +150,8 @@ class Manifest:
             # Whoever verifies it writes that beside it: this file never changes.
             "verified": None,
         }
+        if self.sorted_as is not None:
+            content["sorted_as"] = self.sorted_as
         content["checksum"] = hashlib.sha256(_canonical(content)).hexdigest()
         return _canonical(content)
 
@@ -202,6 +206,8 @@ def _build(content: Mapping[str, Any]) -> Manifest:
     for key in _TEXTS:
         if not isinstance(content[key], str):
             raise TypeError(key)
+    if not isinstance(content.get("sorted_as"), (str, type(None))):
+        raise TypeError("sorted_as")
     _check_count(content["database_bytes"], "database_bytes")
     if not content["tool_version"][:1].isdigit():
         raise ValueError("tool_version")
@@ -237,6 +243,7 @@ def _build(content: Mapping[str, Any]) -> Manifest:
         patterns=content["patterns"],
         role_passwords=content["role_passwords"],
         encryption=encryption,
+        sorted_as=content.get("sorted_as"),
     )
 
 

@@ -17,12 +17,16 @@ FLOOR = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """A whole backup. ``created`` is aware of its time zone. Backups of another ``subject`` do not count for it."""
+    """A whole backup. ``created`` is aware of its time zone. Backups of another ``subject`` do not count for it.
+
+    ``order``: what tells which one is newer; without one, ``created``.
+    """
 
     id: str
     created: datetime
     verified: bool
     subject: str = ""
+    order: Optional[tuple[datetime, str]] = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def plan(
     oldest = now - timedelta(days=keep_days or 0)
     decisions = []
     verified: Counter[str] = Counter()
-    for candidate in sorted(candidates, key=lambda one: (one.created, one.id), reverse=True):
+    for candidate in sorted(candidates, key=lambda one: one.order or (one.created, one.id), reverse=True):
         newer_verified = verified[candidate.subject]
         if unlimited:
             decision = Decision(candidate.id, True, "no limit is set")

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any, Optional
 
@@ -60,6 +60,11 @@ class Backup:
     @property
     def created(self) -> datetime:
         return datetime.fromisoformat(self.manifest.created)
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What backups are sorted by, the oldest first."""
+        return datetime.fromisoformat(self.manifest.sorted_as or self.manifest.created), self.id
 
     def as_result(self) -> dict[str, Any]:
         """The backup as the modules return it."""
@@ -138,7 +143,19 @@ def scan(root: str) -> tuple[list[Backup], list[str]]:
             continue
         if found:
             backups.append(found)
-    return sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True), faults
+    return sorted(backups, key=lambda backup: backup.order, reverse=True), faults
+
+
+def sorted_as(root: str, created: str) -> Optional[str]:
+    """Return what a new backup is to be sorted by so that it is the newest of all; None where its own time says that.
+
+    A clock that was wrong for a while leaves backups that bear a later time: the latest one would be one of them, until
+    that time has come.
+    """
+    newest = max((backup.order[0] for backup in list_backups(root)), default=None)
+    if newest is None or newest < datetime.fromisoformat(created):
+        return None
+    return (newest + timedelta(seconds=1)).isoformat(timespec="seconds")
 
 
 def resolve(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,9 @@ import psycopg2
 import pytest
 
 from ansible_collections.sluice.release.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.release.plugins.module_utils.postgres import _restore
+from ansible_collections.sluice.release.plugins.module_utils.postgres import _restore, _store
 from ansible_collections.sluice.release.plugins.module_utils.postgres._client import connect
+from ansible_collections.sluice.release.plugins.module_utils.postgres._manifest import FILE
 from ansible_collections.sluice.release.plugins.module_utils.postgres._url import parse_url
 
 if TYPE_CHECKING:
@@ -102,6 +105,22 @@ def test_in_two_steps_that_can_be_taken_back_and_run_again(shop: Shop) -> None:
     # What is left of it the next one drops.
     second = shop.restore(state="prepared")
     assert shop.databases() == {shop.name, second["prepared"]}
+
+
+def test_the_latest_is_the_one_that_was_made_last_although_a_clock_was_wrong(shop: Shop) -> None:
+    shop.backup(backup_id="a")
+    made = _store.find_backup(str(shop.path), "a")
+    assert made is not None
+    # As if the clock had been an hour ahead.
+    later = (made.created + timedelta(hours=1)).isoformat(timespec="seconds")
+    (shop.path / "a" / FILE).write_bytes(replace(made.manifest, created=later).render())
+    for name in ("b", "c"):
+        shop.query("INSERT INTO orders (user_id) VALUES (1)")
+        shop.backup(backup_id=name)
+    shop.query("INSERT INTO orders (user_id) VALUES (1)")
+    result = shop.restore()
+    assert result["restored"]["backup_id"] == "c"
+    assert shop.query("SELECT count(*) FROM orders") == [(3002,)]
 
 
 def test_what_was_prepared_is_dropped_and_nothing_else(shop: Shop) -> None:

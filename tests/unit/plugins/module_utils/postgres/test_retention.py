@@ -48,6 +48,19 @@ def test_plan(pattern: str, keep: Optional[int], keep_days: Optional[int], remov
     assert all(decision.why for decision in decisions)
 
 
+def test_what_was_made_after_one_of_a_clock_that_was_wrong_is_newer() -> None:
+    """The oldest bears the time of the day after tomorrow, and five were made since."""
+    wrong = NOW + timedelta(days=2)
+    found = [replace(one, order=(wrong + timedelta(seconds=9 - int(one.id)), one.id)) for one in candidates("vvvvvv")]
+    found[-1] = replace(found[-1], created=wrong, order=(wrong, "5"))
+    decisions = plan(found, now=NOW, keep=4)
+    assert [(decision.id, decision.keep) for decision in decisions] == [
+        *((str(age), True) for age in range(4)),
+        ("4", False),
+        ("5", False),
+    ]
+
+
 def test_backups_of_something_else_do_not_count() -> None:
     """Two tenants in one directory: the backups of one push none of the other out."""
     found = [replace(one, subject=one.id if one.id == "6" else "") for one in candidates("vvvvvvv")]

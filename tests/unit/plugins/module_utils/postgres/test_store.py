@@ -36,11 +36,11 @@ MANIFEST = Manifest(
 )
 
 
-def put(root: Path, backup_id: str, day: int = 20) -> Path:
+def put(root: Path, backup_id: str, day: int = 20, sorted_as: str | None = None) -> Path:
     path = root / backup_id
     path.mkdir()
     (path / "database.dump").write_bytes(b"dump")
-    manifest = replace(MANIFEST, id=backup_id, created=f"2026-11-{day}T01:30:00+00:00")
+    manifest = replace(MANIFEST, id=backup_id, created=f"2026-11-{day}T01:30:00+00:00", sorted_as=sorted_as)
     (path / "manifest.json").write_bytes(manifest.render())
     return path
 
@@ -61,6 +61,26 @@ def test_latest_is_by_time_and_passes_over_what_cannot_be_trusted(tmp_path: Path
     assert _store.resolve(str(tmp_path), "latest", warnings.append).id == "a"
     assert [backup.id for backup in _store.list_backups(str(tmp_path))] == ["a", "b"]
     assert sorted(warning.split(":")[0] for warning in warnings) == ["Cannot trust backup c", "Cannot trust backup d"]
+
+
+def test_the_newest_is_the_one_that_was_made_last_whatever_the_clock_said(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    assert _store.sorted_as(root, "2026-11-20T01:30:00+00:00") is None
+    put(tmp_path, "before", 20)
+    assert _store.sorted_as(root, "2026-11-20T01:30:01+00:00") is None
+    # Of one second, as with names that a person gives.
+    assert _store.sorted_as(root, "2026-11-20T01:30:00+00:00") == "2026-11-20T01:30:01+00:00"
+    put(tmp_path, "from-the-future", 25)
+    for number in (1, 2):
+        after = _store.sorted_as(root, "2026-11-21T01:30:00+00:00")
+        assert after == f"2026-11-25T01:30:0{number}+00:00"
+        put(tmp_path, f"after-{number}", 21, after)
+    put(tmp_path, "when-that-time-has-come", 26)
+    assert [backup.id for backup in _store.list_backups(root)] == [
+        *("when-that-time-has-come", "after-2", "after-1", "from-the-future", "before")
+    ]
+    # How old one is, its own time says.
+    assert get(tmp_path, "after-1").created == datetime(2026, 11, 21, 1, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
