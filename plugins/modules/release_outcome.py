@@ -101,6 +101,10 @@ interrupted:
   description: Whether the release was taken back only because its run was killed, which marks nothing as bad.
   returned: when O(point) is V(close)
   type: bool
+stays_open:
+  description: Whether the record is not closed, because a database that was moved is still where it should not be.
+  returned: when O(point) is V(close)
+  type: bool
 data:
   description: What the journal keeps with the end, the verdict, the target that was restored and whether it was killed.
   returned: when O(point) is V(close)

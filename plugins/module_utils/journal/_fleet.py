@@ -97,7 +97,8 @@ class Ending:
     """How a release ends on one host. ``good``: the application runs what was asked for, and the job may say so.
 
     ``restored`` is the target that runs again where the release was taken back, ``interrupted`` that it was because its
-    run was killed: nothing was found to be wrong with the release itself.
+    run was killed: nothing was found to be wrong with the release itself. ``stays_open``: the record is not closed, so
+    that the next run finds what is left to do; a release that is closed keeps nothing of that.
     """
 
     outcome: str
@@ -106,6 +107,7 @@ class Ending:
     message: str
     restored: Mapping[str, Any] | None = None
     interrupted: bool = False
+    stays_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -324,8 +326,18 @@ def close(
     if not_back:
         said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())
         left = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')})"
-        remedy = f"{left}. Mend that, then run rollback.yml"
-        return Ending("failed", "red", False, str(SluiceError(asked, cause, remedy)), (own.back or {}).get("restored"))
+        # A rollback would go on with the restored database, while what was written since lies beside it.
+        halfway = any((host.open or {}).get("database") for host in not_back.values())
+        then = "recover.yml, which gives the database its place back" if halfway else "rollback.yml"
+        error = SluiceError(asked, cause, f"{left}. Mend that, then run {then}")
+        return Ending(
+            "failed",
+            "red",
+            False,
+            str(error),
+            (own.back or {}).get("restored"),
+            stays_open=name in not_back and bool(opened.get("database")),
+        )
     versions = ", ".join(sorted({str((host.back or {}).get("to") or "nothing, as before") for host in moved.values()}))
     if any((host.back or {}).get("returns") for host in moved.values()):
         error = SluiceError(asked, cause, f"{versions} serves as before, and the database is as it was")

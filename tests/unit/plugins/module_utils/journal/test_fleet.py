@@ -335,6 +335,30 @@ def test_how_a_rollback_ends_that_has_failed(hosts: list[Host], actions: list[st
     assert [verdict.action for verdict in verdicts.values()] == actions
 
 
+@pytest.mark.parametrize(
+    ("database", "back", "stays_open", "said"),
+    [
+        (None, {"verified": False, "reason": "no answer."}, False, "then run rollback.yml."),
+        ({"prepared": "p"}, {"verified": False, "reason": "no answer."}, True, "then run recover.yml, which gives the"),
+        ({"prepared": "p"}, None, True, "then run recover.yml, which gives the"),
+        ({"prepared": "p"}, {"verified": True, "to": "2.0", "returns": True}, False, "2.0 serves as before"),
+    ],
+)
+def test_a_record_stays_open_while_a_database_is_where_it_should_not_be(
+    database: dict[str, str] | None, back: dict[str, Any] | None, stays_open: bool, said: str
+) -> None:
+    hosts = {}
+    for name in ("app0", "app1"):
+        host = rolling(failure="red" if name == "app0" else "", back=back)
+        assert host.state is not None
+        state = {**host.state, "open": {**host.state["open"], "database": database}}
+        hosts[name] = dataclasses.replace(host, state=state)
+    for name in hosts:
+        ending = close("take_back", name, hosts)
+        assert (ending.outcome, ending.stays_open) == ("failed", stays_open)
+        assert said in ending.message
+
+
 def test_a_rollback_that_has_failed_says_what_serves() -> None:
     back = {"verified": True, "restored": TWO, "to": "2.0", "returns": True}
     ending = close("take_back", "app0", {"app0": rolling(failure="red", back=back), "app1": rolling(back=back)})
