@@ -174,7 +174,7 @@ roles:
   type: list
   elements: str
 bytes:
-  description: Bytes of the backup; null with states that need none. So are RV(tables) and RV(rows).
+  description: Bytes of the backup; null with a state that needs no backup, as RV(tables) and RV(rows) are.
   returned: success
   type: int
 tables:

@@ -326,7 +326,7 @@ def close(
     if not_back:
         said = "; ".join(f"{who}: {(host.back or {}).get('reason') or 'unknown'}" for who, host in not_back.items())
         left = f"{_hosts(sorted(not_back))} could not be taken back ({said.rstrip('.')})"
-        # A rollback would go on with the restored database, while what was written since lies beside it.
+        # What was written since the backup lies beside the live database: whatever runs next must complete that first.
         halfway = any((host.open or {}).get("database") for host in not_back.values())
         then = "recover.yml, which gives the database its place back" if halfway else "rollback.yml"
         error = SluiceError(asked, cause, f"{left}. Mend that, then run {then}")
