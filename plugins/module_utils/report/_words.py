@@ -259,6 +259,8 @@ def headline(report: Mapping[str, Any]) -> str:
     stage = f" in stage {error['stage']}{on}" if error.get("stage") else ""
     # Only what is known for certain: an unreachable host may have moved.
     stayed = report.get("from") and all(host.get("moved") is False for host in report.get("hosts") or [{}])
-    return f"The release of {to} failed{stage}" + (
+    # Where a rollback was going is known once it is there.
+    what = f"release of {to}" if to else str(report.get("kind") or "release").replace("_", " ")
+    return f"The {what} failed{stage}" + (
         f"; nothing was moved, {report['from']} still serves" if stayed else ""
     )

@@ -131,6 +131,16 @@ ONE, TWO = [{"host": "a", "moved": False}], [{"host": "a", "moved": True}, {"hos
             {"outcome": "failed", "hosts": [{"host": "a"}], "from": "1.0.0", "error": None},
             "The release of 1.1.0 failed",
         ),
+        (
+            {
+                "to": None,
+                "outcome": "failed",
+                "kind": "rollback",
+                "error": {"stage": "switch"},
+                "hosts": [{"host": "a"}],
+            },
+            "The rollback failed in stage switch",
+        ),
     ],
 )
 def test_headline(report: dict[str, Any], text: str) -> None:
