@@ -69,6 +69,13 @@ class Cell:
         return self.fault in ("operator", "clock") or (self.fault == "source" and not needs_source)
 
 
+# What a soak has found once is played in every run, before anything is drawn.
+FOUND: Sequence[Cell] = (
+    # The server dies between swap and switch: who comes next has to give the database its place back.
+    Cell("database", "rollback with the database", "after", "rollback"),
+)
+
+
 def cells() -> list[Cell]:
     """Return the whole table. Before an operation there is no run that could be killed, or met by a second operator."""
     found = []

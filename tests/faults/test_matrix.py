@@ -4,7 +4,8 @@
 """Whatever goes wrong at whatever moment: afterwards one healthy version serves, the journal agrees with what is there,
 no data is lost, and the next deploy works.
 
-SLUICE_FAULTS=all plays every cell of the table; otherwise episodes are drawn from it, each fault once before any twice.
+SLUICE_FAULTS=all plays every cell of the table; otherwise what was found once is played, and then episodes are drawn
+from it, each fault once before any twice.
 SLUICE_EPISODES is how many (default 200, in `make test` 20), SLUICE_SEED repeats an earlier draw.
 """
 
@@ -17,7 +18,7 @@ import secrets
 import needs
 import pytest
 from episodes import Site, play
-from matrix import ELSEWHERE, FAULTS, Cell, cells
+from matrix import ELSEWHERE, FAULTS, FOUND, Cell, cells
 
 EPISODES = int(os.environ.get("SLUICE_EPISODES", "200"))
 SEED = int(os.environ.get("SLUICE_SEED", "0")) or secrets.randbelow(10**9)
@@ -39,7 +40,9 @@ def draw(count: int) -> list[tuple[Cell, str, float]]:
 
 def chosen() -> list[tuple[Cell, str, float]]:
     """Return the episodes of this run."""
-    return [(cell, "recover", 0.0) for cell in cells()] if WHICH == "all" else draw(EPISODES)
+    if WHICH == "all":
+        return [(cell, "recover", 0.0) for cell in cells()]
+    return [*((cell, "recover", 0.0) for cell in FOUND), *draw(EPISODES)][:EPISODES]
 
 
 @pytest.mark.parametrize(("cell", "recovery", "delay"), chosen(), ids=str)
