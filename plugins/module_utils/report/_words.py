@@ -261,6 +261,4 @@ def headline(report: Mapping[str, Any]) -> str:
     stayed = report.get("from") and all(host.get("moved") is False for host in report.get("hosts") or [{}])
     # Where a rollback was going is known once it is there.
     what = f"release of {to}" if to else str(report.get("kind") or "release").replace("_", " ")
-    return f"The {what} failed{stage}" + (
-        f"; nothing was moved, {report['from']} still serves" if stayed else ""
-    )
+    return f"The {what} failed{stage}" + (f"; nothing was moved, {report['from']} still serves" if stayed else "")
