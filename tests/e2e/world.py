@@ -221,12 +221,16 @@ class World:
     # --- what the machine shows -------------------------------------------------------------------------------------
 
     def workers(self) -> dict[int, str]:
-        """The children of PM2's daemon: pid -> working directory, which is the release's."""
+        """The workers that PM2's daemon has started: pid -> working directory, which is the release's.
+
+        The daemon has other children for a moment: `ps` when it ends a worker, `getconf` when it measures one.
+        """
         daemon, found = Pm2(self.lab).pid, {}
         for pid in pids():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                if int(fields[1]) == daemon and fields[0] != "Z":
+                worker = b"pm2_env=" in Path(f"/proc/{pid}/environ").read_bytes()
+                if int(fields[1]) == daemon and fields[0] != "Z" and worker:
                     found[pid] = str(Path(f"/proc/{pid}/cwd").readlink())
         return found
 
