@@ -83,6 +83,8 @@ class Outcome:
 
     status: int | None
     output: str
+    release: str | None
+    """Its record in the journal, when it came to that."""
 
 
 def play(site: Site, cell: Cell, recovery: str = "recover", delay: float = 0.0) -> str:
@@ -148,7 +150,8 @@ def strike(world: World, cell: Cell, version: str, delay: float) -> Outcome:
     finally:
         if struck:
             what.mend()
-    return Outcome(None if status < 0 else status, log.read_text())
+    opened = [entry["release"] for entry in world.entries()[known:] if entry["event"] == "opened"]
+    return Outcome(None if status < 0 else status, log.read_text(), opened[0] if opened else None)
 
 
 def words(variables: Mapping[str, Any]) -> list[str]:
@@ -206,8 +209,16 @@ def assert_rows(site: Site, cell: Cell, outcome: Outcome, fresh: str) -> None:
     """No row is lost: those that a restore was to lose are in the database that it has put aside."""
     rows = site.rows()
     assert set(site.saved) <= rows, (set(site.saved) - rows, outcome.output)
-    # What a person has asked for stays when only the proof after it fails; a rollback that fails goes back.
-    may_move = cell.operation in RESTORES and (cell.operation == "restore" or outcome.status in (0, None))
+    # What a person has asked for stays when only the proof after it fails. A rollback that fails goes back, unless it
+    # had passed all its stages and only could not write that down: then the recovery closes it as one that went well.
+    stays = cell.operation == "restore" or outcome.status in (0, None) or went_well(site.world, outcome)
+    may_move = cell.operation in RESTORES and stays
     assert fresh in (rows | site.aside() if may_move else rows), outcome.output
     if cell.operation in RESTORES and outcome.status == 0:
         assert fresh not in rows, outcome.output
+
+
+def went_well(world: World, outcome: Outcome) -> bool:
+    """Whether the record of the operation was closed as green, by itself or by the recovery."""
+    closed = [entry for entry in world.entries() if (entry["event"], entry["release"]) == ("closed", outcome.release)]
+    return [entry["data"]["verdict"] for entry in closed] == ["green"]
