@@ -88,6 +88,22 @@ def test_refused_without_an_environment(before: World) -> None:
     assert re.search(r"missing required arguments: .*sluice_environment", run.said), run.output
 
 
+@pytest.mark.parametrize("check", [["--check"], []], ids=["preview", "rollback"])
+@pytest.mark.parametrize("level", [{}, {"rollback_level": 4}], ids=["no-level", "wrong-level"])
+def test_a_rollback_by_no_level_takes_the_lock_from_nobody(
+    before: World, check: list[str], level: dict[str, Any]
+) -> None:
+    claim = _lock.Claim("20260101T000000Z-9.9.9", "somebody@another", {}, reason="a release of theirs")
+    _lock.write_lock(str(before.state_dir), _lock.hold(claim, None, time.time()), new=True)
+    held, entries = before.lock(), len(before.entries())
+    try:
+        run = before.play("rollback", *check, variables=level)
+        refused(run, "Cannot roll back: rollback_level is", "Say -e rollback_level=1")
+        assert (before.lock(), len(before.entries())) == (held, entries)
+    finally:
+        _lock.remove_lock(str(before.state_dir))
+
+
 # --- what the host finds out -----------------------------------------------------------------------------------------
 
 
